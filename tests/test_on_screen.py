@@ -30,8 +30,9 @@ from bookfeed.clock import AnchoredClock
 from bookfeed.monitor.text import Span
 from bookfeed.top.app import TABS, Top
 from bookfeed.top.desk import Desk, Thresholds
-from bookfeed.top.look import Ladder, Whole
+from bookfeed.top.look import Whole
 from bookfeed.top.near import Near
+from bookfeed.top.opened import Ladder
 from bookfeed.top.positions import POSITIONS
 from bookfeed.top.terminal import Lasting
 

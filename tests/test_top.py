@@ -18,13 +18,18 @@ from textual.widgets import Input
 from waiting import PATIENCE_S, until
 
 from bookfeed import Feed, Market, Outcome, Rule
+from bookfeed.monitor.text import columns
 from bookfeed.monitor.wanted import Wanted
 from bookfeed.sinks import SocketSink
 from bookfeed.top.app import TABS, Top
-from bookfeed.top.desk import DELAYS_KEPT, BookLine, Desk, Thresholds
-from bookfeed.top.look import KEYS, Keys, Ladder
+from bookfeed.top.cells import as_many
+from bookfeed.top.desk import DELAYS_KEPT, BookLine, Desk, Flow, Thresholds
+from bookfeed.top.look import KEYS, Keys, Row
 from bookfeed.top.near import far
+from bookfeed.top.opened import Ladder, Pair
 from bookfeed.top.pairs import PairRow
+from bookfeed.top.sheet import tab_bar
+from bookfeed.top.tabs import TRADES
 
 RULES = [Rule("spread", {"mode": "bps", "open": "20"})]
 HOSTILE = "雨\x1b[2J🚀[red]\u202e"
@@ -125,6 +130,14 @@ async def test_every_list_fits_every_terminal(
         assert all(line.isprintable() for line in text(app).splitlines())
         await pilot.press("escape", "question_mark")
         assert isinstance(app.screen, Keys) and "sort" in text(app)
+        # Whatever a page has can be read on the smallest terminal, and it says that there is more.
+        seen = text(app)
+        assert ("↑ ↓ more" in seen) == (size[1] <= len(KEYS))
+        await pilot.press("end")
+        seen += text(app)
+        assert all(what in seen for _, what in KEYS)
+        await pilot.press("escape")
+        assert app.sheet.has_focus
 
 
 async def test_keys_sort_filter_and_search(server: Server, path: Path) -> None:
@@ -169,6 +182,72 @@ async def test_spreads_have_a_panel_of_their_own(server: Server, path: Path) -> 
         assert app.sheet.rows == [] and "no opportunity so far" in text(app)
         await pilot.press("tab", "enter")
         assert isinstance(app.screen, Ladder)
+
+
+async def test_a_list_that_is_empty_says_why_on_the_smallest_terminal(
+    server: Server, path: Path
+) -> None:
+    async with followed(server, path, (40, 12)) as (_, app, pilot):
+        for number, tab in enumerate(TABS, 1):
+            await pilot.press(str(number))
+            if not app.sheet.rows:
+                lines = [line.strip() for line in text(app).splitlines()]
+                assert tab.empty in " ".join(line for line in lines if line), tab.name
+        assert sum(len(tab.empty) > 40 for tab in TABS) >= 3
+
+
+async def test_enter_opens_something_of_every_list(server: Server, path: Path) -> None:
+    """A row without a page of its own is shown with all it has, however narrow the list."""
+    async with followed(server, path, (40, 12)) as (_, app, pilot):
+        opened = {}
+        for number, tab in enumerate(TABS, 1):
+            await pilot.press(str(number))
+            if app.sheet.rows:
+                assert f"Enter {tab.opens}" in text(app)
+                await pilot.press("enter")
+                opened[tab.name] = type(app.screen)
+                if isinstance(app.screen, Row):
+                    shown = text(app)
+                    await pilot.press("end")
+                    shown += text(app)
+                    assert all(column.title in shown for column in tab.columns)
+                await pilot.press("escape")
+        assert opened["books"] is Ladder
+        assert opened["connections"] is opened["latency"] is opened["log"] is Row
+
+
+async def test_the_legs_of_a_pair_are_side_by_side(server: Server, path: Path) -> None:
+    legs = [
+        {"venue": "polymarket", "symbol": s, "outcome": o, "polarity": "same"}
+        for s, o in ((YES, "Yes"), (NO, "No"))
+    ]
+    about = {"legs": legs, "basis": ['oracle "one" (a), "another" (b)']}
+    rules = [Rule("spread", {"mode": "bps", "open": "20"}, "both of them", about)]
+    async with Feed([MARKET], url=server.url, rules=rules, sinks=[SocketSink(path)]) as feed:
+        await feed.wait_live(PATIENCE_S)
+        async with shown(path, (120, 40)) as (app, pilot):
+            await pilot.press("3")
+            await until(lambda: "polymarket Yes 0.40/0.60" in text(app))
+            await pilot.press("enter")
+            assert isinstance(app.screen, Pair)
+            page = [" ".join(line.split()) for line in text(app).splitlines()]
+            assert "Will it? Yes polymarket 10 0.40 0.60 10 live" in page
+            assert "Will it? No polymarket 11 0.40 0.60 11 live" in page
+            assert 'not the same contract: oracle "one" (a), "another" (b)' in page
+            await feed.remove_rule(next(iter(feed.rules)))
+            await until(lambda: "no such rule" in text(app))
+
+
+async def test_books_that_are_over_come_last_and_are_no_alarm(server: Server, path: Path) -> None:
+    async with followed(server, path) as (feed, app, pilot):
+        await feed.remove_markets([MARKET])
+        await until(lambda: "0/0 live" in text(app) and "2 over" in text(app))
+        await until(lambda: "0.60" not in text(app))
+        assert text(app).count(" over ") >= 2
+        await pilot.press("f")
+        assert app.sheet.rows == [] and "only not live" in text(app)
+        await pilot.press("escape", "enter")
+        await until(lambda: "its market is over" in text(app) or "no such book" in text(app))
 
 
 async def test_what_is_paused_goes_on_when_it_is_not_true_any_more(
@@ -252,6 +331,43 @@ def test_only_wanted_signals_are_listed() -> None:
     assert not Wanted(("basket",))(told)
     assert Wanted(min_edge=0.02, min_profit=2.0)(told)
     assert not Wanted(min_edge=0.021)(told) and not Wanted(min_profit=2.01)(told)
+
+
+def test_a_terminal_that_is_narrow_names_the_lists_around_the_one_it_shows() -> None:
+    for width in (24, 40, 60, 80, 120):
+        for active in range(len(TABS)):
+            bar = tab_bar(TABS, active, width)
+            assert columns(bar) <= width
+            (bold,) = (span.text for span in bar if span.style == "bold")
+            assert bold in (
+                f" {active + 1} {TABS[active].name} ",
+                f" {active + 1} {TABS[active].short} ",
+            )
+            shown = sum(span.text.strip() not in ("", "<", ">") for span in bar)
+            assert shown >= (1 if width < 40 else 4)
+            assert (bar[0].text, bar[-1].text) == (
+                "<" if "1 books" not in bar[1].text else "",
+                ">" if "9 log" not in bar[-2].text else "",
+            )
+
+
+def test_the_flow_of_a_minute_is_never_half_a_number() -> None:
+    flow = Flow()
+    for usd, side in ((123_456_789.0, "buy"), (2_000.0, "sell"), (999.0, "sell"), (5.0, None)):
+        flow.add(usd, side, 1_000.0)
+    assert (flow.trades, flow.large, flow.largest) == (4, 2, 123_456_789.0)
+    desk = Desk(Thresholds())
+    desk._flow[desk.now_ns // 10**9] = flow  # noqa: SLF001 - as trades would fill it
+    note = TRADES.note
+    assert note is not None
+    whole = "".join(span.text for span in note(desk))
+    assert whole == (
+        " 4/min  bought $123M  sold $2,999  largest $123M  2 of $1,000 or more  side unknown $5.00"
+    )
+    for width in range(6, 90):
+        cut = "".join(span.text for span in as_many(note(desk), width))
+        assert len(cut) <= width and whole.startswith(cut)
+        assert whole[len(cut) :][:2] in ("", "  ")
 
 
 def test_the_page_of_keys_names_every_list() -> None:

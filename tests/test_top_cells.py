@@ -5,8 +5,17 @@ from types import SimpleNamespace
 import pytest
 from rich.cells import cell_len
 
-from bookfeed.monitor.text import Span
-from bookfeed.top.cells import Column, Layout, cut_cells, head_line, in_order, pad_cells, row_line
+from bookfeed.monitor.text import Span, printable
+from bookfeed.top.cells import (
+    Column,
+    Layout,
+    cut_cells,
+    head_line,
+    in_order,
+    pad_cells,
+    row_line,
+    wrap_cells,
+)
 from bookfeed.top.tabs import BOOKS
 from bookfeed.venues import VENUES
 from bookfeed.venues.spot import OUTCOME
@@ -63,6 +72,26 @@ def test_columns_give_way_in_their_order_and_names_last() -> None:
     assert fitted(12, rows)[0] == ("market", 8)
 
 
+def test_columns_of_one_number_give_way_together_and_what_is_left_is_wide_again() -> None:
+    sizes = [Column(name, 8, lambda _: "1", lambda _: 0, spared=3) for name in ("bid", "ask")]
+    layout = Layout((*columns(), *sizes))
+    titles = {width: [c.title for c, _ in layout.fit(width)] for width in range(20, 90)}
+    assert {("bid" in found, "ask" in found) for found in titles.values()} == {
+        (True, True), (False, False),
+    }  # fmt: skip
+    # As wide as it would be if there were room for all, where leaving others out made that room.
+    assert dict((c.title, width) for c, width in layout.fit(50))["state"] == 12
+
+
+def test_lines_break_between_words_and_by_cells() -> None:
+    for title in TITLES:
+        for width in (2, 5, 9, 40):
+            lines = wrap_cells(title, width)
+            assert all(cell_len(line) <= width for line in lines)
+            assert "".join("".join(lines).split()) == "".join(printable(title).split())
+    assert wrap_cells("one two three", 7) == ["one two", "three"]
+
+
 def test_a_number_is_never_cut() -> None:
     row = ("m", "123456.789")
     layout = Layout(columns())
@@ -87,7 +116,7 @@ def test_titles_stand_over_their_columns(width: int) -> None:
 
 def test_a_narrow_column_says_less_rather_than_half() -> None:
     layout = Layout(columns())
-    assert Span(" live ") in row_line(layout.fit(30), ("m", "1"))
+    assert Span(" live ") in row_line(layout.fit(26), ("m", "1"))
     assert Span(" live, odd   ") in row_line(layout.fit(80), ("m", "1"))
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from bookfeed import SIGNAL_DTYPE, UPDATE_DTYPE, Batch
-from bookfeed.web.world import World
+from bookfeed._bookfeed import CAUSES, STATES
+from bookfeed.web.world import OVER_KEPT, World
 
 
 def test_open_signals_come_by_the_dollars_they_would_leave() -> None:
@@ -36,3 +37,41 @@ def test_a_spot_book_is_told_as_one_and_an_outcome_under_its_market() -> None:
     told = world.arbitrage()
     assert [one["symbol"] for one in told["spot"]] == ["BTC/USD"]
     assert [one["market"] for one in told["markets"]] == ["KXBTC"]
+
+
+def test_of_books_that_are_over_a_bounded_number_is_kept_and_of_others_all() -> None:
+    """Windows roll for months: their books, symbols and markets do not gather."""
+    world = World()
+    world.stand("heard")
+    rows = np.zeros(1, UPDATE_DTYPE)
+
+    def told(number: int, state: str, cause: str) -> None:
+        market = f"m{number // 2}"
+        world.names.learn(
+            number, venue="v", symbol=f"s{number}", market=market, outcome="Yes", title=""
+        )
+        world.take_piece({"part": "markets", "markets": [{"venue": "v", "market": market}]})
+        rows["instrument"], rows["state"] = number, STATES.index(state)
+        rows["cause"] = CAUSES.index(cause)
+        world.take(Batch(rows.tobytes(), b"", b""))
+
+    live, over = 300, 2 * OVER_KEPT + 1
+    for number in range(live):
+        told(number, "live", "snapshot")
+    for number in range(live, live + over):
+        told(number, "live", "snapshot")
+        told(number, "stale", "resolved")
+    assert len(world) == live + OVER_KEPT
+    assert all(number in world for number in range(live))
+    kept = [number for number in world.instruments() if number >= live]
+    assert kept == list(range(live + over - OVER_KEPT, live + over))
+    assert world.instrument("v", f"s{live}") is None
+    assert world.instrument("v", f"s{kept[0]}") == kept[0]
+    assert ("v", f"m{live // 2}") not in world.markets
+    assert len(world.markets) == live // 2 + (OVER_KEPT + 2) // 2
+    # One that comes to life again is none of them.
+    told(kept[0], "live", "snapshot")
+    told(10_000, "stale", "resolved")
+    assert kept[0] in world and kept[1] in world
+    told(10_001, "stale", "resolved")
+    assert kept[0] in world and kept[1] not in world

@@ -81,6 +81,17 @@ def shown_rate(per_s: float) -> str:
     return f"{per_s:.1f}" if 0 < per_s < 10 else f"{per_s:.0f}"
 
 
+def shown_usd(value: float) -> str:
+    """Dollars in six characters or so: ``$12.34``, ``$1,234``, ``$35.4k``, ``$154M``."""
+    if value < 1_000:
+        return f"${value:,.2f}"
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            shown = value / (1e3 if unit == "k" else limit)
+            return f"${shown:.1f}{unit}" if shown < 100 else f"${shown:.0f}{unit}"
+    return f"${value:,.0f}"
+
+
 def _three_digits(value: float, unit: str) -> str:
     if unit == "ns" or value >= 100:
         return f"{value:.0f}{unit}"

@@ -1,10 +1,9 @@
 """``Top``: the application. It follows a feed over its socket, and shows one list at a time."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -13,15 +12,17 @@ from textual.widgets import Input
 
 from bookfeed.errors import SessionError
 from bookfeed.monitor.text import Line, Span, Style, shown_rate
+from bookfeed.top.cells import as_many
 from bookfeed.top.desk import Desk
-from bookfeed.top.look import Keys, Ladder, Legs, Lines, Look, Page, Whole
+from bookfeed.top.look import Keys, Lines, Look, Page, Row, Whole
 from bookfeed.top.near import Followed
-from bookfeed.top.pairs import CONNECTIONS, LATENCY, PAIRS, REFUSALS
+from bookfeed.top.opened import Ladder, Legs, Pair
+from bookfeed.top.pairs import CONNECTIONS, LATENCY, PAIRS, REFUSALS, PairRow
 from bookfeed.top.positions import POSITIONS
 from bookfeed.top.sheet import Sheet, tab_bar
 from bookfeed.top.tabs import BOOKS, LOG, OPPORTUNITIES, SPREADS, TRADES, SignalLine
 from bookfeed.top.terminal import lasting
-from bookfeed.web.world import FeedState
+from bookfeed.web.world import OVER, FeedState
 
 TABS: Final = (
     BOOKS, OPPORTUNITIES, PAIRS, TRADES, POSITIONS, CONNECTIONS, LATENCY, REFUSALS, LOG,
@@ -180,40 +181,48 @@ class Top(App[None]):
         return page
 
     def _head(self) -> Line:
-        """How the feed is, as much of it as there is room for."""
+        """How the feed is, as much of it as there is room for; books that are over are apart."""
         desk = self.desk
         counts: dict[str, int] = {}
+        over = 0
         for line in desk.books.values():
+            if line.touch["cause"] in OVER:
+                over += 1
+                continue
             state = line.touch["state"]
             counts[state] = counts.get(state, 0) + 1
-        total, live = len(desk.books), counts.pop("live", 0)
+        total, live = sum(counts.values()), counts.pop("live", 0)
         feed = desk.world.feed
         styles: dict[FeedState, Style] = {"heard": "good", "silent": "warn", "lost": "bad"}
         parts = [
             Span(" bookfeed ", "bold"),
             Span(f" {'paused' if self.paused else feed} ", "warn" if self.paused else styles[feed]),
             Span(f" {live}/{total} live", "good" if live == total else "warn"),
-            *(Span(f" {count} {state}", "warn") for state, count in sorted(counts.items())),
+            *(Span(f"  {count} {state}", "warn") for state, count in sorted(counts.items())),
             Span(f"  {len(desk.world.open_signals())} open"),
             Span(f"  {shown_rate(desk.updates_per_s)} upd/s"),
         ]
         if self.remote.dropped:
             parts.append(Span(f"  {self.remote.dropped:,} records missed", "bad"))
+        if over:
+            parts.append(Span(f"  {over} over", "dim"))
         parts.append(Span(f"  {self.remote.path}", "dim"))
-        return _as_many(parts, self.size.width)
+        return as_many(parts, self.size.width)
 
     def _foot(self) -> Line:
         sheet = self._chosen_sheet
         parts = [Span(f" {sheet.place}/{len(sheet.rows)}")]
+        if venue := sheet.left_out("venue"):
+            parts.append(Span(f"  {venue}", "dim"))
         if self.desk.world.feed == "lost":
             parts.append(Span("  no feed is attached; it is looked for", "bad"))
         title, _ = sheet.sorting
         for word, what in (("by", title), ("only", sheet.filter), ("with", sheet.search)):
             if what:
                 parts.append(Span(f"  {word} {what}", "warn"))
-        parts += [Span("  ? keys"), Span("  / search"), Span("  s sort"), Span("  f filter"),
-                  Span("  Enter ladder"), Span("  q end")]  # fmt: skip
-        return _as_many(parts, self.size.width)
+        opens = [Span(f"  Enter {sheet.tab.opens}")] if sheet.rows else []
+        keys = ["? keys", "/ search", "s sort", *["f filter"] * bool(sheet.tab.choices), "q end"]
+        return as_many([*parts, *opens, *(Span(f"  {key}") for key in keys)], self.size.width)
 
     @property
     def _chosen_sheet(self) -> Sheet:
@@ -315,17 +324,11 @@ class Top(App[None]):
         if isinstance(event.row, SignalLine) and event.row.signal.direction is not None:
             self.push_screen(Legs(self.desk, event.row))
             return
+        if isinstance(event.row, PairRow):
+            self.push_screen(Pair(self.desk, event.row.number))
+            return
         instrument = event.tab.book(event.row)
         if instrument is not None:
             self.push_screen(Ladder(self.desk, self.remote, instrument, self._every_s))
-
-
-def _as_many(parts: Iterable[Span], width: int) -> Line:
-    """As many of the parts, from the first on, as there is room for."""
-    taken: list[Span] = []
-    for part in parts:
-        width -= cell_len(part.text)
-        if width < 0:
-            break
-        taken.append(part)
-    return tuple(taken)
+        else:
+            self.push_screen(Row(event.tab, event.row))

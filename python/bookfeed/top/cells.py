@@ -4,11 +4,11 @@ A Chinese sign or an emoji takes two cells, an accent that combines none. Nothin
 shown, and nothing here asks a terminal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cell_len, chop_cells, split_graphemes
 
 from bookfeed.monitor.text import Line, Span, Style, printable
 
@@ -61,11 +61,15 @@ class Column:
     style: Callable[[Any], Style] = lambda _: ""
     align: Literal["<", ">"] = "<"
     spared: int = 0
-    """What has the highest number is left out first where there is no room; 0 stays."""
+    """What has the highest number is left out first where there is no room, columns of one number
+    together; 0 stays.
+    """
     narrow: int = 0
     """How wide it is where there is little room; 0: as wide as always."""
     short: Callable[[Any], str] | None = None
     """What it has there instead."""
+    brief: str = ""
+    """What it is called there instead."""
     flex: bool = False
     """Takes what the others leave, as far as its longest text needs it."""
     fitted: bool = False
@@ -92,18 +96,25 @@ class Layout:
 
     def fit(self, width: int) -> list[tuple[Column, int]]:
         """The columns that there is room for, and how wide each is."""
-        chosen = [(column, self._width(column)) for column in self.columns]
-        if _needed(chosen) > width:
-            chosen = [(o if o.flex else _narrowed(o), self._narrow(o, each)) for o, each in chosen]
-        while _needed(chosen) > width and any(column.spared for column, _ in chosen):
-            first = max(range(len(chosen)), key=lambda at: chosen[at][0].spared)
-            del chosen[first]
+        wide = [(column, self._width(column)) for column in self.columns]
+        if _needed(wide) <= width:
+            return self._spread(wide, width)
+        chosen = list(zip(wide, map(_narrowed, wide), strict=True))
+        while _needed(short for _, short in chosen) > width and (
+            first := max(column.spared for (column, _), _ in chosen)
+        ):
+            chosen = [pair for pair in chosen if pair[0][0].spared != first]
+        # What is narrow for nothing gets its width back, the columns on the left first.
+        fitted = [short for _, short in chosen]
+        for at, (whole, short) in enumerate(chosen):
+            fitted[at] = whole
+            if _needed(fitted) > width:
+                fitted[at] = short
+        return self._spread(fitted, width)
+
+    def _spread(self, chosen: Sequence[tuple[Column, int]], width: int) -> list[tuple[Column, int]]:
         left = width - _needed(chosen)
         return [(one, self._flexed(one, each, left)) for one, each in chosen]
-
-    @staticmethod
-    def _narrow(column: Column, width: int) -> int:
-        return width if column.flex else column.narrow or width
 
     def _width(self, column: Column) -> int:
         grown = self._longest.get(column.title, 0) if column.fitted else 0
@@ -117,11 +128,14 @@ class Layout:
         return max(min(width + left, longest), FLEX_MIN)
 
 
-def _narrowed(column: Column) -> Column:
-    return column if column.short is None else replace(column, text=column.short)
+def _narrowed(whole: tuple[Column, int]) -> tuple[Column, int]:
+    column, _ = whole
+    if column.flex or not column.narrow:
+        return whole
+    return replace(column, text=column.short or column.text), column.narrow
 
 
-def _needed(chosen: Sequence[tuple[Column, int]]) -> int:
+def _needed(chosen: Iterable[tuple[Column, int]]) -> int:
     return sum(width + 1 for _, width in chosen)
 
 
@@ -131,7 +145,8 @@ def head_line(fitted: Sequence[tuple[Column, int]], sorted_by: str, *, backwards
     for column, width in fitted:
         chosen = column.title == sorted_by
         mark = ("▼" if backwards else "▲") if chosen else ""
-        title = column.title if cell_len(column.title + mark) > width else column.title + mark
+        title = column.brief if column.brief and len(column.title) > width else column.title
+        title = title if cell_len(title + mark) > width else title + mark
         shown = pad_cells(title[:width], width, column.align)
         spans.append(Span(f" {shown}", "bold" if chosen else "dim"))
     return tuple(spans)
@@ -143,6 +158,29 @@ def row_line(fitted: Sequence[tuple[Column, int]], row: Any) -> Line:
         Span(" " + pad_cells(column.text(row), width, column.align), column.style(row))
         for column, width in fitted
     )
+
+
+def wrap_cells(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` cells, broken between words where that can be."""
+    lines: list[str] = []
+    for word in printable(text).split():
+        for piece in [word] if cell_len(word) <= width else chop_cells(word, max(width, 2)):
+            if lines and cell_len(lines[-1]) + 1 + cell_len(piece) <= width:
+                lines[-1] += f" {piece}"
+            else:
+                lines.append(piece)
+    return lines
+
+
+def as_many(parts: Iterable[Span], width: int) -> Line:
+    """As many of the parts, from the first on, as there is room for: half a number is another."""
+    taken: list[Span] = []
+    for part in parts:
+        width -= cell_len(part.text)
+        if width < 0:
+            break
+        taken.append(part)
+    return tuple(taken)
 
 
 def in_order(rows: Sequence[Any], column: Column, *, backwards: bool) -> list[Any]:

@@ -141,10 +141,13 @@ class Flow:
     sold: float = 0.0
     other: float = 0.0
     largest: float = 0.0
+    large: int = 0
+    """Trades that are large ones."""
 
-    def add(self, usd: float, aggressor: str | None) -> None:
-        """One more trade."""
+    def add(self, usd: float, aggressor: str | None, large_usd: float) -> None:
+        """One more trade; from ``large_usd`` on it is a large one."""
         self.trades += 1
+        self.large += usd >= large_usd
         self.largest = max(self.largest, usd)
         if aggressor == "buy":
             self.bought += usd
@@ -159,6 +162,7 @@ class Flow:
         self.bought += more.bought
         self.sold += more.sold
         self.other += more.other
+        self.large += more.large
         self.largest = max(self.largest, more.largest)
 
 
@@ -238,9 +242,13 @@ class Desk:
         changed, trades, signals = self.world.fresh()
         for instrument in changed:
             self._line(instrument).touch = self.world.touch(instrument)
+        if len(self.books) > len(self.world):
+            for gone in [number for number in self.books if number not in self.world]:
+                del self.books[gone]
         for trade in trades:
             second = trade.ts_recv // NS_PER_S
-            self._flow.setdefault(second, Flow()).add(worth_usd(trade), trade.aggressor)
+            flow = self._flow.setdefault(second, Flow())
+            flow.add(worth_usd(trade), trade.aggressor, self.thresholds.large_usd)
         for signal in signals:
             self._log_signal(signal)
         for alert in self.world.fresh_alerts(own=True):
@@ -265,6 +273,12 @@ class Desk:
         """What a book's market is called."""
         return name_of(self.world.names, instrument).title
 
+    def about(self, signal: Signal) -> str:
+        """What a signal's rule is called, or else what its first book is about."""
+        if signal.name or not signal.legs:
+            return signal.name or signal.rule
+        return self.title(signal.legs[0].instrument) or signal.legs[0].symbol
+
     def note(self, text: str, style: Style = "") -> None:
         """Add a line to the log."""
         self.logged += 1
@@ -285,6 +299,8 @@ class Desk:
         order = np.argsort(updates["instrument"], kind="stable")
         found, starts = np.unique(updates["instrument"][order], return_index=True)
         for instrument, places in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
+            if instrument not in self.world:
+                continue
             own = updates[places]
             line = self._line(instrument)
             line.updates += len(own)
@@ -300,6 +316,8 @@ class Desk:
         data = batch.update_bytes
         for row in rows[-_STATES_LOGGED_MAX:].tolist():
             update = Update.from_bytes(data, row * UPDATE_BYTES, self.world.names)
+            if update.instrument not in self.world:
+                continue
             line = self._line(update.instrument)
             if line.told == (update.state, update.cause):
                 continue
@@ -322,12 +340,12 @@ class Desk:
     def _log_signal(self, signal: Signal) -> None:
         if signal.phase == "update" or signal.direction is None:
             return
-        what = signal.name or signal.rule
+        what = f"{signal.rule}, {self.about(signal)}"
         if signal.phase == "close":
-            self.note(f"{what} closed: {signal.reason}", "dim")
+            self.note(f"closed ({signal.reason}): {what}", "dim")
             return
         usd = signal.net_total
-        self.note(f"{what} opened: {'?' if usd is None else f'${usd:,.2f}'} net", "bold")
+        self.note(f"opened {'?' if usd is None else f'${usd:,.2f}'} net: {what}", "bold")
 
     def _pass_time(self) -> None:
         now_ns = self._clock.now_ns()

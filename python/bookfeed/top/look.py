@@ -1,9 +1,10 @@
-"""Looking at one row: the ladder of a book, the legs of an opportunity, or the keys.
+"""Pages above the lists: the glance that ``run`` begins with, one row with all it has, the keys.
 
-Each is a screen above the lists, and goes with Escape.
+Each goes with Escape, and is scrolled where it has more lines than the terminal. Those of a book,
+an opportunity and a pair are in ``opened.py``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
 from textual.app import ComposeResult
@@ -13,20 +14,12 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from bookfeed.errors import SessionError
-from bookfeed.monitor.text import Line, Span, Style, shown_duration, shown_price, shown_qty
-from bookfeed.records import Signal
-from bookfeed.records.objects import BELIEVED
-from bookfeed.top.cells import cut_cells, pad_cells
-from bookfeed.top.desk import Desk
-from bookfeed.top.near import Followed
+from bookfeed.monitor.text import Line, Span
+from bookfeed.top.cells import as_many, pad_cells, wrap_cells
 from bookfeed.top.sheet import strip_of
-from bookfeed.top.tabs import SignalLine, price_text, state_style, state_text, usd
+from bookfeed.top.tabs import Tab
 
-LADDER_MAX: Final = 200
-"""Levels a side that are asked for, however tall the terminal is."""
-_WIDE: Final = 60
-
+_ROW_TITLE_WIDTH: Final = 10
 
 Lines: TypeAlias = Callable[[Size], Sequence[Line]]
 """Makes the lines of a page of that size."""
@@ -52,15 +45,54 @@ class Look(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "dismiss_look", "back"),
+        Binding("down,j", "scroll_by(1)"),
+        Binding("up,k", "scroll_by(-1)"),
+        Binding("pagedown,space", "scroll_page(1)"),
+        Binding("pageup", "scroll_page(-1)"),
+        Binding("home,g", "scroll_by(-100000)"),
+        Binding("end,G", "scroll_by(100000)"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first = 0
 
     def compose(self) -> ComposeResult:
         """The page."""
-        yield Page(self.lines)
+        yield Page(self.page)
 
     def lines(self, size: Size) -> Sequence[Line]:
-        """What it shows."""
+        """What it has to show to a terminal of that size; what does not fit is scrolled to."""
         raise NotImplementedError
+
+    def page(self, size: Size) -> Sequence[Line]:
+        """The lines in sight, and below them where they are and how to go back."""
+        room = max(size.height - 1, 1)
+        made = self.lines(Size(size.width, room))
+        self._first = max(min(self._first, len(made) - room), 0)
+        shown = made[self._first : self._first + room]
+        foot = [Span(" Escape back", "dim")]
+        if len(made) > room:
+            place = f"  {self._first + 1} to {self._first + len(shown)} of {len(made)} lines"
+            foot += [Span("  ↑ ↓ more", "warn"), Span(place, "dim")]
+        return [*shown, *[()] * (room - len(shown)), as_many(foot, size.width)]
+
+    def on_mouse_scroll_down(self) -> None:
+        """Further down."""
+        self.action_scroll_by(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Further up."""
+        self.action_scroll_by(-1)
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Show what is further down, or up."""
+        self._first = max(self._first + lines, 0)
+        self.draw()
+
+    def action_scroll_page(self, pages: int) -> None:
+        """Show the page below, or above."""
+        self.action_scroll_by(pages * max(self.size.height - 2, 1))
 
     def draw(self) -> None:
         """Show what is now."""
@@ -84,156 +116,31 @@ class Whole(Look):
         super().__init__()
         self._lines: Final = made
 
-    def lines(self, size: Size) -> Sequence[Line]:
-        """As they are made."""
+    def page(self, size: Size) -> Sequence[Line]:
+        """As they are made: that it fits is their matter."""
         return self._lines(size)
 
 
-# The ladder.
+class Row(Look):
+    """One row of a list with everything that it has, however narrow the list was."""
 
-
-class Ladder(Look):
-    """A book with its levels, asked of the feed again and again while it is shown."""
-
-    def __init__(self, desk: Desk, remote: Followed, instrument: int, every_s: float) -> None:
+    def __init__(self, tab: Tab, row: Any) -> None:
         super().__init__()
-        self._desk: Final = desk
-        self._remote: Final = remote
-        self._instrument: Final = instrument
-        self._every_s: Final = every_s
-        self._book: Mapping[str, Any] | None = None
-        self._trouble = "asking the feed for its levels"
-
-    def on_mount(self) -> None:
-        """Ask now, and from now on."""
-        self.set_interval(max(self._every_s, 0.05), self.ask)
-        self.call_later(self.ask)
-
-    async def ask(self) -> None:
-        """Ask for as many levels as there is room for."""
-        depth = min(max(self.size.height, 10), LADDER_MAX)
-        try:
-            self._book = await self._remote.book(self._instrument, depth)
-            self._trouble = "" if self._book else "the feed has no such book any more"
-        except SessionError as error:
-            # What was shown is over: no price stays behind.
-            self._book, self._trouble = None, str(error)
-        self.draw()
+        self._tab: Final = tab
+        self._row: Final = row
 
     def lines(self, size: Size) -> Sequence[Line]:
-        """Its name and state, then its levels: asks above, bids below."""
-        line = self._desk.books.get(self._instrument)
-        if line is None:
-            return [(Span(f" {self._trouble or 'the book is gone'}", "warn"),)]
-        touch = line.touch
-        name = " ".join(part for part in (touch["title"], touch["outcome"]) if part)
-        state = state_text(touch)
-        title = cut_cells(name, max(size.width - len(state) - len(touch["venue"]) - 5, 8))
-        late = f"average {_ms(line.mean_ns)}, p95 {_ms(line.p95_ns)}, {line.rate:.1f} updates/s"
-        lines: list[Line] = [
-            (Span(f" {title}", "bold"), Span(f"  {touch['venue']} ", "dim"),
-             Span(f" {state}", state_style(touch["state"]))),
-            (Span(f" {late}", "dim"),),
-        ]  # fmt: skip
-        book = self._book
-        if book is None or touch["state"] not in BELIEVED:
-            told = self._trouble or "no price: the book may not be believed"
-            return [*lines, (Span(f" {told}", "warn"),)]
-        room = max(size.height - len(lines) - 3, 2)
-        asks, bids = book["asks"][: room // 2], book["bids"][: room - room // 2]
-        largest = max((float(qty) for _, qty in (*asks, *bids)), default=0.0)
-        lines.append(_ladder_head(size.width))
-        lines += [_level(price, qty, largest, size.width, "bad") for price, qty in reversed(asks)]
-        lines.append(_middle(book))
-        lines += [_level(price, qty, largest, size.width, "good") for price, qty in bids]
-        return [*lines, (Span(" Escape: back", "dim"),)]
-
-
-def _ms(ns: float | None) -> str:
-    return "-" if ns is None else shown_duration(round(ns))
-
-
-def _ladder_head(width: int) -> Line:
-    dollars = f" {'dollars':>12}" if width >= _WIDE else ""
-    return (Span(f" {'price':>12} {'size':>12}{dollars}", "dim"),)
-
-
-def _level(price: str, qty: str, largest: float, width: int, style: Style) -> Line:
-    worth = float(price) * float(qty)
-    dollars = f" {worth:>12,.2f}" if width >= _WIDE else ""
-    text = f" {price_text(price):>12} {cut_cells(qty, 12):>12}{dollars} "
-    room = max(width - len(text) - 1, 0)
-    bar = "█" * round(room * float(qty) / largest) if largest else ""
-    return (Span(text), Span(bar, style))
-
-
-def _middle(book: Mapping[str, Any]) -> Line:
-    bid, ask = book["bid"], book["ask"]
-    if bid is None or ask is None:
-        return (Span(f" {'one side is empty':>25}", "warn"),)
-    spread, mid = float(ask) - float(bid), (float(ask) + float(bid)) / 2
-    return (Span(f" mid {mid:.6g}   spread {spread:.6g}", "dim"),)
-
-
-# An opportunity.
-
-
-class Legs(Look):
-    """What an opportunity is made of."""
-
-    def __init__(self, desk: Desk, line: SignalLine) -> None:
-        super().__init__()
-        self._desk: Final = desk
-        self._line: Final = line
-
-    def lines(self, size: Size) -> Sequence[Line]:
-        """Its sums, then its legs; as it is now, where it still is open."""
-        now = (*self._desk.world.open_signals(), *self._desk.world.closed_signals())
-        signal = next((one for one in now if one.id == self._line.signal.id), self._line.signal)
-        if signal.phase == "close":
-            state: Span = Span(f"closed: {signal.reason}", "dim")
-        elif any(one.id == signal.id for one in self._desk.world.open_signals()):
-            state = Span("open", "good")
-        else:
-            state = Span("the feed is not heard", "bad")
-        name = cut_cells(self._line.name, max(size.width - 30, 8))
-        lines: list[Line] = [
-            (Span(f" {name}", "bold"), Span(f"  {signal.rule}  ", "dim"), state),
-            *_sums(signal),
-            (),
-        ]
-        for leg in signal.legs:
-            lines += _leg_lines(leg, self._desk, size.width)
-        return [*lines, (), (Span(" Escape: back", "dim"),)]
-
-
-def _sums(signal: Signal) -> list[Line]:
-    ratio = signal.roi
-    told = {
-        "net": usd(signal.net_total),
-        "return": "-" if ratio is None else f"{100 * ratio:.2f}%",
-        "shares": shown_qty(signal.qty_e8),
-        "edge a share, net": shown_price(signal.net_edge_e9),
-        "gross": shown_price(signal.gross_edge_e9),
-        "if made, not taken": shown_price(signal.maker_edge_e9),
-        "fees": shown_price(signal.fee_e9),
-        "binds": shown_price(signal.capital_e9),
-    }
-    return [(Span(f" {key:<19}", "dim"), Span(value)) for key, value in told.items()]
-
-
-def _leg_lines(leg: Any, desk: Desk, width: int) -> list[Line]:
-    title = desk.title(leg.instrument) or leg.symbol
-    what = f"{leg.side} {leg.outcome} {leg.venue}"
-    numbers = f"{shown_qty(leg.qty_e8)} @ {shown_price(leg.avg_price_e9)}"
-    details = f"{numbers}, worst {shown_price(leg.worst_price_e9)}, fee {shown_price(leg.fee_e9)}"
-    age = "-" if leg.age_ns is None else shown_duration(leg.age_ns)
-    return [
-        (Span(f" {cut_cells(what, width - 2)}", "bold"),
-         Span(f"  {leg.state}", state_style(leg.state))),
-        (Span(f"   {cut_cells(title, max(width - 4, 4))}"),),
-        (Span(f"   {details}, evidence {age} old", "dim"),),
-    ]  # fmt: skip
+        """A column a line; long texts go on in the next."""
+        titles = [column.title for column in self._tab.columns]
+        width = max(_ROW_TITLE_WIDTH, *map(len, titles))
+        lines: list[Line] = []
+        for column in self._tab.columns:
+            parts = wrap_cells(column.text(self._row), max(size.width - width - 3, 8)) or ["-"]
+            for title, part in zip([column.title, *[""] * len(parts)], parts, strict=False):
+                lines.append(
+                    (Span(f" {title:<{width}} ", "dim"), Span(part, column.style(self._row)))
+                )
+        return lines
 
 
 # The keys.
@@ -243,7 +150,7 @@ KEYS: Final = (
     ("↑ ↓ j k", "another row"),
     ("PgUp PgDn", "a page of rows"),
     ("Home End g G", "the first, the last"),
-    ("Enter", "the ladder, the legs"),
+    ("Enter", "look at a row"),
     ("s S", "sort by the next column"),
     ("r", "sort the other way"),
     ("f", "another filter"),
@@ -261,7 +168,7 @@ class Keys(Look):
     def lines(self, size: Size) -> Sequence[Line]:
         """In two columns where there are too few lines for one."""
         cells = [(Span(f" {pad_cells(key, 13)}", "bold"), Span(what)) for key, what in KEYS]
-        if len(cells) < size.height or size.width < 2 * 42:
+        if len(cells) <= size.height or size.width < 2 * 42:
             return cells
         half = (len(cells) + 1) // 2
         lines: list[Line] = []

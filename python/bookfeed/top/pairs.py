@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from bookfeed.monitor.text import Line, Span, Style, shown_duration
 from bookfeed.top.cells import Column
 from bookfeed.top.desk import Desk
-from bookfeed.top.tabs import Tab
+from bookfeed.top.tabs import Tab, price_text
 
 # Pairs, baskets and ladders: rules whose legs are told.
 
@@ -20,6 +20,11 @@ class PairRow(NamedTuple):
     number: str
     rule: Mapping[str, Any]
     touches: list[Mapping[str, Any] | None]
+
+    @property
+    def name(self) -> str:
+        """What it is called; without a name its number."""
+        return str(self.rule["name"] or self.number)
 
     @property
     def cost(self) -> float | None:
@@ -73,7 +78,8 @@ def _sum(prices: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(prices) else None
 
 
-def _pair_rows(desk: Desk) -> list[PairRow]:
+def pair_rows(desk: Desk) -> list[PairRow]:
+    """The rules that have legs, as their books stand now."""
     rules: Mapping[str, Any] = desk.world.pieces.get("rules", {}).get("rules", {})
     rows = []
     for number, rule in rules.items():
@@ -86,12 +92,32 @@ def _pair_rows(desk: Desk) -> list[PairRow]:
     return rows
 
 
-def _shown(value: float | None) -> str:
+def shown_sum(value: float | None) -> str:
+    """What all legs cost, or bring."""
     return "-" if value is None else f"{value:.4f}"
 
 
 def _legs(row: PairRow) -> str:
-    return " + ".join(f"{leg['venue']} {leg['outcome']}" for leg in row.rule["legs"])
+    return " ".join(f"{leg['venue']} {leg['outcome']}" for leg in row.rule["legs"])
+
+
+def _leg(row: PairRow, at: int, venue_width: int | None = None) -> str:
+    """One leg and its prices: of the first two, which stand side by side."""
+    legs = row.rule["legs"]
+    if at >= len(legs):
+        return "-"
+    touch = row.touches[at]
+    bid, ask = (None, None) if touch is None else (touch["bid"], touch["ask"])
+    where = legs[at]["venue"][:venue_width]
+    return f"{where} {legs[at]['outcome']} {price_text(bid)}/{price_text(ask)}"
+
+
+def _leg_column(title: str, at: int) -> Column:
+    return Column(
+        title, 25, lambda r: _leg(r, at), lambda r: _leg(r, at),
+        lambda r: "" if at < len(r.touches) and r.touches[at] and r.touches[at]["live"] else "dim",
+        spared=2, narrow=18, short=lambda r: _leg(r, at, 4), fitted=True,
+    )  # fmt: skip
 
 
 def _live_style(row: PairRow) -> Style:
@@ -102,21 +128,22 @@ PAIRS: Final = Tab(
     "pairs",
     "pairs",
     (
-        Column("pair", 14, lambda r: r.rule["name"] or r.number, lambda r: r.rule["name"],
-               flex=True),
-        Column("rule", 10, lambda r: r.rule["rule"], lambda r: r.rule["rule"], spared=2),
-        Column("legs", 20, _legs, _legs, lambda _: "dim", spared=3, fitted=True),
-        Column("buy all", 7, lambda r: _shown(r.cost), lambda r: r.cost, align=">"),
-        Column("sell all", 8, lambda r: _shown(r.proceeds), lambda r: r.proceeds, align=">",
+        Column("pair", 14, lambda r: r.name, lambda r: r.name, flex=True),
+        Column("rule", 10, lambda r: r.rule["rule"], lambda r: r.rule["rule"], spared=3),
+        _leg_column("first leg", 0),
+        _leg_column("second leg", 1),
+        Column("buy all", 7, lambda r: shown_sum(r.cost), lambda r: r.cost, align=">"),
+        Column("sell all", 8, lambda r: shown_sum(r.proceeds), lambda r: r.proceeds, align=">",
                spared=1),
         Column("live", 5, lambda r: f"{r.live}/{len(r.touches)}", lambda r: r.live, _live_style,
                ">"),
     ),
-    _pair_rows,
+    pair_rows,
     lambda row: row.number,
     lambda row: f"{row.rule['name']} {row.rule['rule']} {_legs(row)}",
     (("not live", lambda row: row.live < len(row.touches)),),
-    empty="no pair, basket or ladder is configured",
+    opens="side by side",
+    empty="no pair, basket or ladder is configured: [[pair]], [[basket]] and [[ladder]] make one",
 )  # fmt: skip
 
 
@@ -162,7 +189,7 @@ CONNECTIONS: Final = Tab(
     "conns",
     (
         Column("venue", 10, _told("venue"), _told("venue")),
-        Column("no", 3, lambda r: str(r.told["conn"]), _told("conn"), lambda _: "dim", ">",
+        Column("no.", 3, lambda r: str(r.told["conn"]), _told("conn"), lambda _: "dim", ">",
                spared=4),
         Column("state", 12, _connection_state, _told("state"), _connection_style, flex=True),
         Column("live", 9, lambda r: f"{r.told['live']}/{r.told['books']}", _told("live"),
@@ -170,11 +197,12 @@ CONNECTIONS: Final = Tab(
         Column("delay", 7, lambda r: "-" if r.delay_ns is None else
                shown_duration(round(r.delay_ns)), lambda r: r.delay_ns,
                lambda r: r.desk.thresholds.late(r.delay_ns), ">"),
-        Column("silence", 8, _told("freshness"), _told("freshness"), lambda _: "dim", spared=3),
-        Column("since", 7, lambda r: shown_duration(r.desk.now_ns - r.told["since_ns"])
+        Column("freshness", 9, _told("freshness"), _told("freshness"), lambda _: "dim", spared=3),
+        Column("for", 7, lambda r: shown_duration(r.desk.now_ns - r.told["since_ns"])
                if r.told["since_ns"] else "-", _told("since_ns"), lambda _: "dim", ">", spared=2),
-        Column("again", 5, lambda r: str(r.told["reconnects"]), _told("reconnects"),
-               lambda r: "warn" if r.told["reconnects"] else "dim", ">", spared=1),
+        Column("reconnects", 10, lambda r: str(r.told["reconnects"]), _told("reconnects"),
+               lambda r: "warn" if r.told["reconnects"] else "dim", ">", spared=1, narrow=5,
+               brief="again"),
     ),
     lambda desk: [ConnectionRow(one, desk) for one in desk.world.connections.values()],
     lambda row: row.told["conn"],
@@ -224,8 +252,8 @@ _TROUBLE: Final = {
 def _trouble(desk: Desk) -> Line:
     counters = desk.world.pieces.get("feed", {}).get("counters", {})
     told = (f"{word} {counters[name]:,}" for name, word in _TROUBLE.items() if counters.get(name))
-    listed = "  ".join(told)
-    return (Span(f" {listed}", "warn") if listed else Span(" nothing went wrong", "dim"),)
+    listed = tuple(Span(f" {one} ", "warn") for one in told)
+    return listed or (Span(" nothing went wrong", "dim"),)
 
 
 LATENCY: Final = Tab(
@@ -257,14 +285,16 @@ REFUSALS: Final = Tab(
     "why not",
     "why",
     (
-        Column("rule", 12, lambda r: r["rule"], lambda r: r["rule"], fitted=True),
+        Column("name", 14, lambda r: r["name"] or r["rule"], lambda r: r["name"] or r["rule"],
+               narrow=16, fitted=True),
+        Column("rule", 10, lambda r: r["rule"], lambda r: r["rule"], lambda _: "dim", spared=2),
         Column("reason", 11, lambda r: r["reason"], lambda r: r["reason"], lambda _: "warn"),
         Column("count", 9, lambda r: f"{r['count']:,}", lambda r: r["count"], align=">"),
         Column("in words", 20, lambda r: r["text"], lambda r: r["text"], lambda _: "dim",
                spared=1, flex=True),
     ),
     lambda desk: list(desk.world.pieces.get("why", {}).get("why", [])),
-    lambda row: (row["rule"], row["reason"]),
-    lambda row: f"{row['rule']} {row['reason']} {row['text']}",
+    lambda row: (row["rule_id"], row["reason"]),
+    lambda row: f"{row['name']} {row['rule']} {row['reason']} {row['text']}",
     empty="no rule has refused anything",
 )  # fmt: skip

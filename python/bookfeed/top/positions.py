@@ -105,7 +105,7 @@ def _sums(desk: Desk) -> Line:
         parts.append(Span(f" open gain {usd(sum(known))}"))
     if len(known) < len(gains):
         parts.append(Span(f" without {len(gains) - len(known)} not known", "warn"))
-    return tuple(parts) or (Span(" no account is followed", "dim"),)
+    return tuple(parts) or (Span(" no account", "dim"),)
 
 
 POSITIONS: Final = Tab(
@@ -113,8 +113,8 @@ POSITIONS: Final = Tab(
     "pos",
     (
         Column("market", 14, _named("title"), _named("title"), flex=True),
-        Column("outcome", 7, _named("outcome"), _named("outcome"), lambda _: "dim", narrow=3,
-               fitted=True),
+        Column("outcome", 7, _named("outcome"), _named("outcome"), lambda _: "dim", narrow=4,
+               fitted=True, brief="out"),
         Column("venue", 10, lambda r: r.account["venue"], lambda r: r.account["venue"],
                lambda _: "dim", spared=6),
         Column("shares", 8, lambda r: shown_qty(r.told["qty_e8"]), lambda r: r.told["qty_e8"],
@@ -123,7 +123,7 @@ POSITIONS: Final = Tab(
         _amount("value", "value_e17"),
         _amount("gain", "unrealised_e17", gain=True),
         _amount("realised", "realised_e17", 5, gain=True),
-        Column("state", 12, _state, _state, _state_style, spared=2, narrow=7),
+        Column("state", 8, _state, _state, _state_style, spared=2, fitted=True),
     ),
     _rows,
     lambda row: (row.account["venue"], row.told["symbol"]),
@@ -133,6 +133,8 @@ POSITIONS: Final = Tab(
         ("not held any more", lambda row: row.told["qty_e8"] == 0),
     ),
     _sums,
-    empty="no position is known: the feed follows no private channel, or nothing is held",
+    opens="ladder",
+    empty="no position is known: nothing is held, or no account is followed; [own] in the "
+    "configuration says which are",
     book=lambda row: row.desk.world.instrument(row.account["venue"], row.told["symbol"]),
 )  # fmt: skip

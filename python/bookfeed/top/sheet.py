@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from bookfeed.monitor.text import Line, Span, Style
-from bookfeed.top.cells import Column, Layout, head_line, in_order, row_line
+from bookfeed.top.cells import Column, Layout, as_many, head_line, in_order, row_line, wrap_cells
 from bookfeed.top.desk import Desk
 from bookfeed.top.tabs import Tab
 
@@ -109,6 +109,14 @@ class Sheet(Widget, can_focus=True):
     def chosen(self) -> Any:
         """The row that is chosen; ``None`` if there is none."""
         return self.rows[self._at] if self.rows else None
+
+    def left_out(self, title: str) -> str:
+        """What the row that is chosen has in a column that there is no room for; else empty."""
+        chosen = self.chosen
+        shown = {column.title for column, _ in self._fitted()}
+        if chosen is None or title in shown:
+            return ""
+        return next((o.text(chosen) for o in self.tab.columns if o.title == title), "")
 
     @property
     def place(self) -> int:
@@ -206,13 +214,15 @@ class Sheet(Widget, can_focus=True):
         width, height = self.size.width, self.size.height
         title, backwards = self.sorting
         fitted = self._fitted()
-        lines = [] if self.tab.note is None else [strip_of(self.tab.note(self._desk), width)]
+        note = () if self.tab.note is None else as_many(self.tab.note(self._desk), width)
+        lines = [] if self.tab.note is None else [strip_of(note, width)]
         lines.append(strip_of(head_line(fitted, title, backwards=backwards), width))
         for at in range(self._first, min(self._first + self._lines, len(self.rows))):
             chosen = at == self._at and self.has_focus
             lines.append(strip_of(row_line(fitted, self.rows[at]), width, chosen=chosen))
         if not self.rows:
-            lines.append(Strip([Segment(f" {self._nothing()}", STYLES["dim"])]))
+            for line in wrap_cells(self._nothing(), max(width - 2, 1)):
+                lines.append(strip_of((Span(f" {line}", "dim"),), width))
         lines = [line.adjust_cell_length(width) for line in lines[:height]]
         lines += [Strip.blank(width)] * (height - len(lines))
         return [line.crop(crop.x, crop.right) for line in lines[crop.y : crop.bottom]]
@@ -255,15 +265,20 @@ class Sheet(Widget, can_focus=True):
 
 
 def tab_bar(tabs: Sequence[Tab], active: int, width: int) -> Line:
-    """The names of the tabs with their keys, as long as there is room for."""
-    wholes = (
-        [f" {number} {tab.name} " for number, tab in enumerate(tabs, 1)],
-        [f" {number} {tab.short} " for number, tab in enumerate(tabs, 1)],
-        [f" {number}{tab.short[:2]} " for number, tab in enumerate(tabs, 1)],
-    )
-    for texts in wholes:
-        if sum(map(cell_len, texts)) <= width:
-            return tuple(
-                Span(text, "bold" if at == active else "dim") for at, text in enumerate(texts)
-            )
-    return (Span(f" {active + 1} {tabs[active].name}", "bold"),)
+    """The names of the tabs with their keys; where there is no room for all, those around the one
+    that is shown.
+    """
+    names = [f" {number} {tab.name} " for number, tab in enumerate(tabs, 1)]
+    if sum(map(cell_len, names)) > width:
+        names = [f" {number} {tab.short} " for number, tab in enumerate(tabs, 1)]
+    first, last = active, active + 1
+    while sum(map(cell_len, names[first:last])) < width:
+        wider = [(first, last + 1)] * (last < len(names)) + [(first - 1, last)] * (first > 0)
+        fitting = [(a, z) for a, z in wider if sum(map(cell_len, names[a:z])) <= width - 2]
+        if not fitting:
+            break
+        # Those after it first, but never without the one before it.
+        first, last = fitting[-1] if first == active and first > 0 else fitting[0]
+    spans = [Span(names[at], "bold" if at == active else "dim") for at in range(first, last)]
+    before, after = Span("<" if first else "", "dim"), Span(">" if last < len(names) else "", "dim")
+    return (before, *spans, after)

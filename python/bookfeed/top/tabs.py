@@ -7,16 +7,25 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed._bookfeed import format_price
 from bookfeed.clock import NS_PER_S
-from bookfeed.monitor.text import Line, Span, Style, shown_duration, shown_price, shown_qty
+from bookfeed.monitor.text import (
+    Line,
+    Span,
+    Style,
+    printable,
+    shown_duration,
+    shown_price,
+    shown_qty,
+    shown_usd,
+)
 from bookfeed.monitor.text import shown_rate as rate
 from bookfeed.names import name_of
 from bookfeed.records import Signal, Update
 from bookfeed.top.cells import Column
 from bookfeed.top.desk import BookLine, Desk, worth_usd
 from bookfeed.venues.spot import OUTCOME as SPOT
+from bookfeed.web.world import OVER
 
 _STATE_STYLES: Final[dict[str, Style]] = {"live": "good", "stale": "bad", "gone": "bad"}
-_QUIET_WIDTH: Final = len("no update for 99m59s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +43,10 @@ class Tab:
     choices: Sequence[tuple[str, Callable[[Any], bool]]] = field(default_factory=list)
     """Filters besides none: of each its name, and which rows it leaves."""
     note: Callable[[Desk], Line] | None = None
-    """What stands above the list."""
+    """What stands above the list, the most important part first."""
     empty: str = "nothing yet"
+    opens: str = "all of it"
+    """What Enter shows of a row."""
     book: Callable[[Any], int | None] = lambda _: None
     """The instrument whose ladder a row opens; ``None`` if it has none."""
 
@@ -68,9 +79,19 @@ def state_style(state: str) -> Style:
 
 
 def state_text(touch: Any) -> str:
-    """A state, and why where it is not a good one."""
+    """A state, and why where it is not a good one; of a market that is over, how it came to that:
+    there is nothing to be put right.
+    """
     state, cause = touch["state"], touch["cause"]
-    return state if state == "live" or cause == "none" else f"{state} {cause}"
+    if cause in OVER:
+        return str(cause)
+    return state if state == "live" or cause == "none" else f"{state} {cause}".replace("_", " ")
+
+
+def _state_word(touch: Any) -> str:
+    if touch["cause"] in OVER:
+        return "over"
+    return "polled" if touch["state"] == "live_poll" else str(touch["state"])
 
 
 # Books.
@@ -88,6 +109,11 @@ class BookRow(NamedTuple):
         return self.desk.silence_ns(self.line)
 
     @property
+    def over(self) -> bool:
+        """Whether its market has ended, or nobody wants it any more."""
+        return self.line.touch["cause"] in OVER
+
+    @property
     def spread_e9(self) -> int | None:
         """Best ask less best bid, in 1e-9."""
         bid, ask = self.line.touch["bid"], self.line.touch["ask"]
@@ -95,13 +121,27 @@ class BookRow(NamedTuple):
 
 
 def _book_rows(desk: Desk) -> list[BookRow]:
-    return [BookRow(line, desk) for line in desk.books.values()]
+    """Those that are over come last."""
+    rows = [BookRow(line, desk) for line in desk.books.values()]
+    return sorted(rows, key=lambda row: row.over)
+
+
+def _book_state_style(row: BookRow) -> Style:
+    return "dim" if row.over else state_style(row.line.touch["state"])
+
+
+def _quiet(row: BookRow) -> bool:
+    return not row.over and row.silence_ns >= row.desk.thresholds.quiet_s * NS_PER_S
+
+
+def _quiet_style(row: BookRow) -> Style:
+    return "dim" if row.over else row.desk.thresholds.quiet(row.silence_ns)
 
 
 def _last_update(row: BookRow) -> str:
     """How long ago its last update was; in words once that is long."""
     silence = row.silence_ns
-    if silence >= row.desk.thresholds.quiet_s * NS_PER_S:
+    if _quiet(row):
         return f"no update for {_whole(silence)}"
     return "-" if row.line.updated is None else _brief(silence)
 
@@ -112,7 +152,10 @@ def _brief(silence_ns: int) -> str:
 
 def _whole(ns: int) -> str:
     seconds = ns // NS_PER_S
-    return f"{seconds} s" if seconds < 100 else f"{seconds // 60}m{seconds % 60:02d}s"
+    if seconds < 100:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    return f"{minutes}m{seconds % 60:02d}s" if minutes < 100 else f"{minutes // 60}h{minutes % 60}m"
 
 
 def _touch(key: str) -> Callable[[BookRow], Any]:
@@ -171,7 +214,7 @@ def _ms(ns: float | None) -> str:
 
 _NARROW: Final = 4
 _LIVE: Final = ("live", lambda row: row.line.touch["live"])
-_NOT_LIVE: Final = ("not live", lambda row: not row.line.touch["live"])
+_NOT_LIVE: Final = ("not live", lambda row: not (row.line.touch["live"] or row.over))
 
 BOOKS: Final = Tab(
     "books",
@@ -180,10 +223,13 @@ BOOKS: Final = Tab(
         Column("market", 22, lambda r: r.line.touch["title"], _touch("title"), flex=True),
         Column(
             "outcome", 7, lambda r: r.line.touch["outcome"], _touch("outcome"), lambda _: "dim",
-            narrow=_NARROW, fitted=True,
+            narrow=_NARROW, fitted=True, brief="out",
             short=lambda r: _told_apart(r.line.touch["outcome"], r.line.touch["venue"]),
         ),
-        Column("venue", 10, _touch("venue"), _touch("venue"), lambda _: "dim", spared=5),
+        Column(
+            "venue", 10, _touch("venue"), _touch("venue"), lambda _: "dim", spared=1,
+            narrow=_NARROW, brief="at", short=lambda r: r.line.touch["venue"][:_NARROW],
+        ),
         _size_column("bid size", "bid_qty"),
         _price_column("bid"),
         _price_column("ask"),
@@ -193,15 +239,14 @@ BOOKS: Final = Tab(
             spared=6, fitted=True,
         ),
         Column(
-            "state", 20, lambda r: state_text(r.line.touch), _touch("state"),
-            lambda r: state_style(r.line.touch["state"]), narrow=7,
+            "state", 7, lambda r: state_text(r.line.touch), _touch("state"), _book_state_style,
+            narrow=7, short=lambda r: _state_word(r.line.touch), fitted=True,
         ),
         _delay_column("average", 4, lambda line: line.mean_ns),
         _delay_column("p95", 3, lambda line: line.p95_ns),
         Column(
-            "updated", _QUIET_WIDTH, _last_update, lambda r: r.silence_ns,
-            lambda r: r.desk.thresholds.quiet(r.silence_ns), ">", spared=2,
-            narrow=7, short=lambda r: _brief(r.silence_ns),
+            "updated", 7, _last_update, lambda r: r.silence_ns, _quiet_style, ">", spared=2,
+            narrow=7, short=lambda r: _brief(r.silence_ns), fitted=True,
         ),
         Column("upd/s", 5, lambda r: rate(r.line.rate), lambda r: r.line.rate, lambda _: "dim",
                ">", spared=7),
@@ -209,7 +254,8 @@ BOOKS: Final = Tab(
     _book_rows,
     lambda row: row.line.touch["instrument"],
     lambda row: " ".join(row.line.touch[k] for k in ("title", "outcome", "venue", "symbol")),
-    (_NOT_LIVE, _LIVE, ("quiet", lambda r: r.silence_ns >= r.desk.thresholds.quiet_s * NS_PER_S)),
+    (_NOT_LIVE, _LIVE, ("quiet", _quiet), ("over", lambda row: row.over)),
+    opens="ladder",
     book=lambda row: row.line.touch["instrument"],
     empty="no books: the feed follows none, or has not told of them yet",
 )  # fmt: skip
@@ -238,17 +284,10 @@ class SignalLine(NamedTuple):
         return max(end - self.signal.ts_open, 0)
 
 
-def signal_name(signal: Signal, desk: Desk) -> str:
-    """What the rule is called, or else what its first book is about."""
-    if signal.name or not signal.legs:
-        return signal.name or signal.rule
-    return desk.title(signal.legs[0].instrument) or signal.legs[0].symbol
-
-
 def _signal_lines(desk: Desk, *, taken: bool) -> list[SignalLine]:
     wanted = desk.wanted
     return [
-        SignalLine(one, signal_name(one, desk), desk, closed)
+        SignalLine(one, desk.about(one), desk, closed)
         for closed, found in (
             (False, desk.world.open_signals()),
             (True, desk.world.closed_signals()),
@@ -287,8 +326,9 @@ _LIFE: Final = Column(
     spared=2,
 )  # fmt: skip
 _PHASE: Final = Column(
-    "state", 12, lambda r: r.signal.reason if r.closed else "open", lambda r: r.closed,
-    lambda r: "dim" if r.closed else "good", narrow=5,
+    "state", 6, lambda r: f"closed: {r.signal.reason}" if r.closed else "open", lambda r: r.closed,
+    lambda r: "dim" if r.closed else "good", narrow=6, fitted=True,
+    short=lambda r: "closed" if r.closed else "open",
 )  # fmt: skip
 _OPENED: Final = Column(
     "opened", 8, lambda r: clock_time(r.signal.ts_open), lambda r: r.signal.ts_open,
@@ -323,7 +363,7 @@ OPPORTUNITIES: Final = Tab(
                _open_style, ">", fitted=True),
         Column("return", 7, lambda r: _percent(r.signal.roi),
                lambda r: r.signal.roi, _open_style, ">", spared=1),
-        Column("fees", 7, lambda r: shown_price(r.signal.fee_e9), lambda r: r.signal.fee_e9,
+        Column("fees", 7, lambda r: usd(r.signal.fee), lambda r: r.signal.fee_e9,
                lambda _: "dim", ">", spared=8, fitted=True),
         _LIFE,
         _PHASE,
@@ -332,7 +372,8 @@ OPPORTUNITIES: Final = Tab(
     lambda row: row.signal.id,
     _signal_words,
     _OPEN,
-    empty="no opportunity so far",
+    opens="legs",
+    empty="no opportunity so far: `why not` says what rules refused",
 )  # fmt: skip
 
 SPREADS: Final = Tab(
@@ -351,7 +392,8 @@ SPREADS: Final = Tab(
     lambda row: row.signal.id,
     _signal_words,
     _OPEN,
-    empty="no spread is wide",
+    opens="ladder",
+    empty="no spread is wide, or no rule of kind spread asks for them",
     book=lambda row: row.signal.legs[0].instrument if row.signal.legs else None,
 )  # fmt: skip
 
@@ -374,13 +416,14 @@ def _side_style(row: tuple[Update, Desk]) -> Style:
 
 def _flow(desk: Desk) -> Line:
     flow = desk.flow()
+    large = desk.thresholds.large_usd
     return (
-        Span(" last minute ", "dim"),
-        Span(f"{flow.trades:,} trades"),
-        Span(f"  bought {usd(flow.bought)}", "good"),
-        Span(f"  sold {usd(flow.sold)}", "bad"),
-        Span(f"  largest {usd(flow.largest)}"),
-        Span(f"  unknown {usd(flow.other)}" if flow.other else "", "dim"),
+        Span(f" {flow.trades:,}/min"),
+        Span(f"  bought {shown_usd(flow.bought)}", "good"),
+        Span(f"  sold {shown_usd(flow.sold)}", "bad"),
+        Span(f"  largest {shown_usd(flow.largest)}"),
+        Span(f"  {flow.large:,} of {shown_usd(large)} or more", "bold" if flow.large else "dim"),
+        Span(f"  side unknown {shown_usd(flow.other)}" if flow.other else "", "dim"),
     )
 
 
@@ -397,12 +440,13 @@ TRADES: Final = Tab(
     "trades",
     (
         Column("time", 8, lambda r: clock_time(r[0].ts_recv), lambda r: r[0].ts_recv,
-               lambda _: "dim", spared=2),
+               lambda _: "dim", spared=3),
         Column("market", 22, _title, _title, _trade_style, flex=True),
-        Column("outcome", 7, _name("outcome"), _name("outcome"), lambda _: "dim", spared=3,
-               narrow=_NARROW, fitted=True,
+        Column("outcome", 7, _name("outcome"), _name("outcome"), lambda _: "dim",
+               narrow=_NARROW, fitted=True, brief="out",
                short=lambda r: _told_apart(_name("outcome")(r), _name("venue")(r))),
-        Column("venue", 10, _name("venue"), _name("venue"), lambda _: "dim", spared=4),
+        Column("venue", 10, _name("venue"), _name("venue"), lambda _: "dim", spared=2,
+               narrow=_NARROW, brief="at", short=lambda r: _name("venue")(r)[:_NARROW]),
         Column("side", 4, lambda r: r[0].aggressor or "-", lambda r: r[0].aggressor, _side_style),
         Column("price", 6, lambda r: "-" if r[0].price_e9 is None
                else price_text(format_price(r[0].price_e9)), lambda r: r[0].price_e9,
@@ -421,6 +465,7 @@ TRADES: Final = Tab(
         ("sold", lambda row: row[0].aggressor == "sell"),
     ),
     _flow,
+    opens="ladder",
     empty="no trade so far",
     book=lambda row: row[0].instrument,
 )  # fmt: skip
@@ -434,7 +479,9 @@ LOG: Final = Tab(
     "log",
     (
         Column("time", 8, lambda r: clock_time(r.ts), lambda r: r.ts, lambda _: "dim"),
-        Column("what", 20, lambda r: r.text, lambda r: r.text, lambda r: r.style, flex=True),
+        Column(
+            "what", 20, lambda r: printable(r.text), lambda r: r.text, lambda r: r.style, flex=True
+        ),
     ),
     lambda desk: list(reversed(desk.log)),
     lambda row: row.number,

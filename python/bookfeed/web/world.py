@@ -25,6 +25,10 @@ CLOSED_KEPT: Final = 200
 ALERTS_KEPT: Final = 200
 FRESH_MAX: Final = 2_000
 """Trades or signals between two ticks; what is more is counted as dropped."""
+OVER: Final = frozenset({"resolved", "unsubscribed"})
+"""Why a book has come to its end, as it should."""
+OVER_KEPT: Final = 200
+"""So many books that are over are kept: windows that roll leave some every few minutes."""
 _TRADE: Final = UPDATE_KINDS.index("trade")
 _LEFT_OUT: Final = ("kind", "price", "qty", "aggressor", "off_book", "touch_changed", "gap")
 _PRICES: Final = ("bid", "bid_qty", "ask", "ask_qty")
@@ -49,6 +53,8 @@ class World:
         """Updates taken in."""
         self.trades_dropped = 0
         """Trades that came in so thick that they were not told one by one."""
+        self._over: Final[dict[int, None]] = {}
+        self._siblings: Final[dict[tuple[str, str], set[int]]] = {}
         self._changed: set[int] = set()
         self._fresh_trades: list[Update] = []
         self._fresh_signals: list[Signal] = []
@@ -63,6 +69,8 @@ class World:
         self.names = names
         for known in (self._books, self._symbols, self._signals, self.pieces, self.fair):
             known.clear()
+        self._over.clear()
+        self._siblings.clear()
         self.connections.clear()
         self.markets.clear()
         self._trades.clear()
@@ -104,6 +112,28 @@ class World:
         self._changed.add(instrument)
         name = name_of(self.names, instrument)
         self._symbols[name.venue, name.symbol] = instrument
+        self._siblings.setdefault((name.venue, name.market), set()).add(instrument)
+        if update.cause in OVER:
+            self._over.setdefault(instrument)
+            if len(self._over) > OVER_KEPT:
+                self._forget(next(iter(self._over)))
+        elif instrument in self._over:
+            del self._over[instrument]
+
+    def _forget(self, instrument: int) -> None:
+        """Let go of a book, and of its market if that has no other."""
+        del self._books[instrument], self._over[instrument]
+        self._changed.discard(instrument)
+        self.fair.pop(instrument, None)
+        name = name_of(self.names, instrument)
+        if self._symbols.get((name.venue, name.symbol)) == instrument:
+            del self._symbols[name.venue, name.symbol]
+        market = (name.venue, name.market)
+        siblings = self._siblings.get(market, set())
+        siblings.discard(instrument)
+        if not siblings:
+            self._siblings.pop(market, None)
+            self.markets.pop(market, None)
 
     def _take_signal(self, signal: Signal) -> None:
         if signal.phase == "close":
@@ -162,6 +192,14 @@ class World:
     def instruments(self) -> Iterator[int]:
         """The numbers of all books."""
         return iter(tuple(self._books))
+
+    def __len__(self) -> int:
+        """How many books are known."""
+        return len(self._books)
+
+    def __contains__(self, instrument: object) -> bool:
+        """Whether a book is known; of those that are over the oldest are forgotten."""
+        return instrument in self._books
 
     def believed(self, update: Update) -> bool:
         """Whether prices of a book are to be told."""
