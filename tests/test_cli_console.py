@@ -54,6 +54,8 @@ OPEN = SignalRow(
     value_e9=20_000_000,
     lasted_ns=1_500_000_000,
     closed="",
+    net_e9=1_234_567_800,
+    roi=0.0126,
 )
 CLOSED = dataclasses.replace(
     OPEN, rule="spread", direction="", value_e9=50_000_000, lasted_ns=34_000_000, closed="edge"
@@ -92,10 +94,45 @@ def test_80_columns() -> None:
         " venue → recv       950µs   1.50ms    163ms    163ms",
         " recv → emit            -        -        -        -",
         "",
-        " signals  1 open  1,017 in all                              edge  lasted",
-        " 06:15:07 complement Bitcoin Up…own, 6:15 buy 100         0.0123   1.50s open",
-        " 06:15:07 spread     Bitcoin Up…own, 6:15 spread            0.05  34.0ms edge",
+        " signals  1 open  1,017 in all",
+        " rule       market                   take      edge dollars return lasted state",
+        " complement Bitcoin Up or Down, 6:15 buy 100 0.0123   $1.23  1.26%  1.50s open",
+        " market                   spread lasted state",
+        " Bitcoin Up or Down, 6:15   0.05 34.0ms closed",
     ]
+
+
+def test_every_column_of_signals_has_a_title_over_it_and_spreads_are_apart() -> None:
+    """Dollars and return stand beside the edge, and on a small terminal the dollars do."""
+    long = dataclasses.replace(OPEN, market="a market of very many words " * 4, closed="min_qty")
+    for width in (40, 60, 72, 80, 99, 100, 120, 200):
+        screen = dataclasses.replace(SCREEN, signals=[CLOSED, long, OPEN, CLOSED])
+        lines = text(screen, width, 30)
+        place = next(i for i, line in enumerate(lines) if "dollars" in line)
+        titles, *rows = lines[place : place + 3]
+        apart = lines[place + 3 :]
+        assert apart[0].split()[-1] == "state" and "spread" in apart[0] and "edge" not in apart[0]
+        assert len(apart) == 3 and all("0.05" in line for line in apart[1:])
+        for title, cell in (("edge", "0.0123"), ("dollars", "$1.23")):
+            assert [row.index(cell) + len(cell) for row in rows] == [
+                titles.index(title) + len(title)
+            ] * 2, lines
+        assert [row[titles.index("state") :] for row in rows] == [
+            "open",
+            "closed: min_qty" if width >= 100 else "closed",
+        ]
+        assert all(
+            len(line) <= width and "…" not in line[titles.index("edge") - 2 :] for line in rows
+        )
+        assert ("return" in titles) == (width >= 72) and ("opened" in titles) == (width >= 100)
+
+
+def test_spreads_take_no_line_from_what_can_be_taken_where_there_is_little_room() -> None:
+    screen = dataclasses.replace(SCREEN, signals=[OPEN, CLOSED, CLOSED])
+    assert "complement" in "".join(text(screen, 80, 13))
+    assert not any("0.05" in line for line in text(screen, 80, 13))
+    only = text(dataclasses.replace(SCREEN, signals=[CLOSED] * 5), 80, 24)
+    assert sum("0.05" in line for line in only) == 5 and "  none yet" not in only
 
 
 def test_120_columns_show_sizes_and_whole_names() -> None:
@@ -309,16 +346,18 @@ def test_below_72_columns_books_are_told_in_fewer_words_and_the_rest_is_cut() ->
     assert narrow[1].split() == ["book", "bid", "ask", "state"]
     assert [line.split()[-1] for line in narrow[2:4]] == ["live", "live"]
     (stale,) = text(dataclasses.replace(SCREEN, books=[STALE]), 40, 24)[2:3]
-    assert stale.rstrip().endswith("stale bb")
+    assert stale.rstrip().endswith(" stale")
     # Nothing is cut but names: of latencies and signals less is shown.
     assert narrow[5:] == [
-        " latency              p99      max   re…",
+        " latency              p99      max",
         " venue → recv      1.50ms    163ms",
         " recv → emit            -        -",
         "",
         " signals  1 open  1,017 in all",
-        " complement Bitcoin…, 6:15  0.0123 open",
-        " spread     Bitcoin…, 6:15    0.05 edge",
+        " market               edge dollars state",
+        " Bitcoin U…wn, 6:15 0.0123   $1.23 open",
+        " market                   spread state",
+        " Bitcoin Up or Down, 6:15   0.05 closed",
     ]
 
 
@@ -343,7 +382,7 @@ def test_numbers_stay_beside_their_names_however_wide_the_terminal_is() -> None:
     assert max(map(len, lines)) < 110
     shown = next(line for line in lines if "complement" in line)
     assert " Bitcoin Up or Down, 6:15 buy 100 " in shown
-    title = next(line for line in lines if line.startswith(" signals "))
+    title = lines[lines.index(shown) - 1]
     assert shown.index("0.0123") + len("0.0123") == title.index("edge") + len("edge")
     assert shown.index("1.50s") + len("1.50s") == title.index("lasted") + len("lasted")
 
@@ -480,7 +519,7 @@ def test_the_picture_of_the_demo_shows_the_table_as_it_is_and_loads_nothing() ->
     words = " ".join(html.unescape(shown).split())
     books = [YES, dataclasses.replace(YES, venue="kalshi")]
     lines = text(dataclasses.replace(SCREEN, books=books, counters=[], signals=[BOX]), 110, 36)
-    titles = [lines[1], lines[5], lines[9].partition(" in all ")[2]]
+    titles = [lines[1], lines[5], lines[10]]
     for title in titles:
         assert " ".join(title.split()) in words
     assert "a share: gross " in words and " taking, " in words and " in all: fees $" in words

@@ -16,11 +16,12 @@ from bookfeed.monitor.opportunities import (
     PaperRow,
     RefusalRow,
     SignalRow,
+    SignalTable,
     detail_lines,
     paper_line,
     refusal_lines,
     signal_lines,
-    signal_titles,
+    spread_lines,
 )
 from bookfeed.monitor.text import (
     Line,
@@ -105,22 +106,25 @@ _WIDE: Final = 100
 # Width from which the venue is shown even if there is only one.
 _VERY_WIDE: Final = 120
 _SIGNALS_MAX: Final = 8
+# Spreads stand below opportunities where there is so much room for books and signals.
+_SPREADS_MAX: Final = 3
+_SPREADS_ROOM_MIN: Final = 14
 _NOTES_MAX: Final = 3
 _NOTE_LINES_MAX: Final = 2
 # Books that details of a signal leave in sight.
 _BOOKS_MIN: Final = 4
 # Where there is less, less of everything is shown, in words that are cut.
 _WIDTH_MIN: Final = 72
-_NARROW_STATE: Final = 8
+_NARROW_STATE: Final = 7
 _NAME_WIDTH_MIN: Final = 12
 _SIZE_WIDTH: Final = 8
 # Prices of contracts fit into the first; nothing that a book can hold has more digits before
 # its point than the last.
 _PRICE_WIDTH_MIN: Final = 6
 _PRICE_WIDTH_MAX: Final = 10
-# Lines that are neither books nor signals: header, a blank, two titles; and where latencies are
-# shown, a blank more, their title, two of them.
-_FIXED_LINES: Final = 4
+# Lines that are neither books nor signals: header, a blank, the titles of books, a blank or counts,
+# the titles of signals; and where latencies are shown, a blank more, their title, two of them.
+_FIXED_LINES: Final = 5
 _LATENCY_LINES: Final = 4
 # Lines that books and signals have before latencies are shown, and markets about a price have more
 # than a few lines.
@@ -142,23 +146,30 @@ def render(screen: Screen, width: int, height: int) -> list[Line]:
     extra = len(above) - 1 + len(below) + (screen.paper is not None)
     room = height - _FIXED_LINES - extra
     timed = room - _LATENCY_LINES >= min(_ROOM_MIN, len(screen.books) + len(screen.signals))
-    room = max(room - _LATENCY_LINES * timed, 4)
-    signals = min(_SIGNALS_MAX, max(len(screen.signals), 3), max(room // 3, 1))
-    newest = screen.signals[::-1][:signals]
+    room -= _LATENCY_LINES * timed
+    taken = [row for row in screen.signals if row.direction]
+    apart = [row for row in screen.signals[::-1] if not row.direction]
+    apart = apart[: _SPREADS_MAX if taken else _SIGNALS_MAX] if room >= _SPREADS_ROOM_MIN else []
+    room = max(room - len(apart) - bool(apart), 4)
+    signals = min(_SIGNALS_MAX, max(len(taken), 3), max(room // 3, 1))
+    newest = taken[::-1][:signals]
     # What the newest opportunity is made of comes before the last of the books.
     details = next((found for row in newest if (found := detail_lines(row, width))), [])
     kept = signals + len(details)
     if room - kept < _BOOKS_MIN:
         kept = signals
     lines = [*above, *_book_lines(screen.books, width, room - kept)]
-    lines += [(), *_latency_lines(screen, width), ()] if timed else _trouble_lines(screen)
+    lines += [(), *_latency_lines(screen, width), ()] if timed else _trouble_lines(screen, width)
     if screen.paper is not None:
         lines.append(paper_line(screen.paper, width))
-    lines.append(_signal_title(screen, newest, width))
-    if not screen.signals:
-        lines.append((Span("  none yet", "dim"),))
-    spare = height - len(lines) - len(newest) - len(below)
-    lines += [*signal_lines(newest, width, spare), *below]
+    lines.append(_signal_counts(screen))
+    if newest:
+        lines.append(SignalTable(newest, width, taken=True).titles())
+    elif not apart:
+        lines.append((Span("  none yet" if not screen.signals else "  none to take", "dim"),))
+    beside = spread_lines(apart, width) if apart else []
+    spare = height - len(lines) - len(newest) - len(beside) - len(below)
+    lines += [*signal_lines(newest, width, spare), *beside, *below]
     return [clip(line, width) for line in lines[:height]]
 
 
@@ -265,6 +276,8 @@ class _Column(NamedTuple):
     """Wider where what it shows is longer: what is cut off a price makes it another one."""
     narrow: int | None = None
     """How wide it is on a terminal that has no room for all of them; ``None`` if it is left out."""
+    brief: Callable[[BookRow], str] | None = None
+    """What it shows there instead."""
 
     def fit(self, rows: Sequence[BookRow]) -> Self:
         """As wide as its cells are long, if that is what it is like."""
@@ -334,7 +347,15 @@ _COLUMNS: Final = (
         "size", _SIZE_WIDTH, ">", lambda row: _size(row.ask_qty_e8), _dim, sized=True, fitted=True
     ),
     _Column("spread", _PRICE_WIDTH_MIN, ">", _spread, _price_style, spared=True, fitted=True),
-    _Column("state", 21, "<", _state, _state_style, narrow=_NARROW_STATE),
+    _Column(
+        "state",
+        21,
+        "<",
+        _state,
+        _state_style,
+        narrow=_NARROW_STATE,
+        brief=lambda row: "polled" if row.state == "live_poll" else row.state,
+    ),
     _Column("age", 6, ">", lambda row: shown_duration(row.evidence_age_ns), _dim),
     _Column("upd/s", 5, ">", lambda row: shown_rate(row.rate), _dim, spared=True),
 )
@@ -343,7 +364,11 @@ _COLUMNS: Final = (
 def _columns(width: int, books: Sequence[BookRow], *, several: bool) -> tuple[list[_Column], int]:
     """The columns that fit, and what the name of a market has of the rest."""
     if width < _WIDTH_MIN:
-        chosen = [c._replace(width=c.narrow).fit(books) for c in _COLUMNS if c.narrow is not None]
+        chosen = [
+            c._replace(width=c.narrow, cell=c.brief or c.cell).fit(books)
+            for c in _COLUMNS
+            if c.narrow is not None
+        ]
         return chosen, max(width - 1 - sum(column.width + 1 for column in chosen), 1)
     chosen = [column.fit(books) for column in _COLUMNS if width >= _WIDE or not column.sized]
     if several and width < _VERY_WIDE:
@@ -373,27 +398,31 @@ def _latency_lines(screen: Screen, width: int) -> list[Line]:
         shown = (row.p50_ns, row.p99_ns, row.p999_ns, row.max_ns)
         values = "".join(f"{shown_duration(shown[at]):>9}" for at in places)
         lines.append((Span(f" {row.name:<15}"), Span(values)))
-    if listed := _trouble(screen):
+    if listed := _trouble(screen, width - columns(lines[0]) - 3):
         lines[0] = (*lines[0], Span(f"   {listed}", "dim"))
     return lines
 
 
-def _trouble(screen: Screen) -> str:
-    """What was counted of what is worth a word."""
-    return "  ".join(f"{name} {count:,}" for name, count in screen.counters if count)
+def _trouble(screen: Screen, width: int) -> str:
+    """What was counted of what is worth a word, as much of it as fits."""
+    listed = ""
+    for name, count in screen.counters:
+        more = f"{listed}  {name} {count:,}" if listed else f"{name} {count:,}"
+        if count and len(more) <= width:
+            listed = more
+    return listed
 
 
-def _trouble_lines(screen: Screen) -> list[Line]:
+def _trouble_lines(screen: Screen, width: int) -> list[Line]:
     """The same in the place of latencies, where there is no room for them."""
-    listed = _trouble(screen)
+    listed = _trouble(screen, width - 1)
     return [(Span(f" {listed}", "dim"),)] if listed else [()]
 
 
-def _signal_title(screen: Screen, shown: Sequence[SignalRow], width: int) -> Line:
+def _signal_counts(screen: Screen) -> Line:
     open_now = f"{screen.signals_open} open"
-    counts = (
+    return (
         Span(" signals ", "dim"),
         Span(f" {open_now}", "good" if screen.signals_open else "dim"),
         Span(f"  {screen.signals_opened:,} in all", "dim"),
     )
-    return (*counts, signal_titles(shown, width, columns(counts)))

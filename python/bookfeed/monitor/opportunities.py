@@ -1,16 +1,18 @@
 """Opportunities as lines of the live table: what is open, what it is made of, what was refused.
 
 A signal is a line of its own; where there is room, what would be traded on each leg and what it
-comes to follow below. The taker's edge and the maker's are never one number.
+comes to follow below. The taker's edge and the maker's are never one number. Spreads, which nobody
+can take, are lines apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from bookfeed.monitor.text import (
     Line,
     Span,
+    Style,
     cut,
     printable,
     shown_duration,
@@ -19,14 +21,12 @@ from bookfeed.monitor.text import (
 )
 
 _NAME_WIDTH: Final = 20
-# What a line of a signal has before its name, and besides it.
-_BEFORE_NAME: Final = 21
-_BESIDES_NAME: Final = 60
-_SIGNAL_NAME_WIDTH_MIN: Final = 12
+_SIGNAL_NAME_WIDTH_MIN: Final = 8
 _INDENT: Final = " " * 10
 # Below this only what an opportunity is, what it brings, and whether it is open is shown.
 _WIDTH_MIN: Final = 72
-_NARROW_BESIDES_NAME: Final = 26
+# From here on it is said when a signal opened, and why it closed.
+_WIDE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,10 @@ class SignalRow:
     capital_e9: int | None = None
     age_ns: int | None = None
     """Age of the oldest evidence it rested on."""
+    net_e9: int | None = None
+    """What its whole size leaves after fees."""
+    roi: float | None = None
+    """That by the capital that it binds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +96,96 @@ class PaperRow:
     """How long orders take to arrive."""
 
 
-def signal_titles(rows: Sequence[SignalRow], width: int, taken: int) -> Span:
-    """Titles of the columns of ``signal_lines``, for a line of which ``taken`` columns are taken.
+class _Column(NamedTuple):
+    """A column of signals: title, what it has, how it looks, from which width on it is shown."""
 
-    Empty where there is nothing below them, or no room for them.
-    """
-    if width < _WIDTH_MIN:
-        return Span("")
-    gap = _BEFORE_NAME + _name_width(rows, width) + 1 - taken
-    titles = f"{'':<{gap}}{'':<14} {'edge':>7} {'lasted':>7}"
-    return Span(titles if rows and gap > 0 else "", "dim")
+    title: str
+    cell: Callable[[SignalRow], str]
+    style: Callable[[SignalRow], Style] = lambda _: ""
+    align: Literal["<", ">"] = ">"
+    width_min: int = 0
+    """Of the terminal."""
+
+
+def _state(row: SignalRow, width: int) -> str:
+    if not row.closed:
+        return "open"
+    return f"closed: {row.closed}" if width >= _WIDE else "closed"
+
+
+def _strong(row: SignalRow) -> Style:
+    return "" if row.closed else "bold"
+
+
+def _dim(_row: SignalRow) -> Style:
+    return "dim"
+
+
+_NAME: Final = _Column("market", lambda row: row.market, align="<")
+_LASTED: Final = _Column("lasted", lambda r: shown_duration(r.lasted_ns), _dim, ">", _WIDTH_MIN)
+_TAKEN: Final = (
+    _Column("opened", lambda row: row.opened, _dim, "<", _WIDE),
+    _Column("rule", lambda row: row.rule, align="<", width_min=_WIDTH_MIN),
+    _NAME,
+    _Column("take", lambda r: f"{r.direction} {shown_qty(r.qty_e8)}", align="<",
+            width_min=_WIDTH_MIN),
+    _Column("edge", lambda row: shown_price(row.net_edge_e9), _strong),
+    _Column("dollars", lambda r: "-" if r.net_e9 is None else _cents(r.net_e9), _strong),
+    _Column("return", lambda r: "-" if r.roi is None else f"{100 * r.roi:.2f}%", _strong, ">",
+            _WIDTH_MIN),
+    _LASTED,
+)  # fmt: skip
+_APART: Final = (
+    _Column("opened", lambda row: row.opened, _dim, "<", _WIDE),
+    _NAME,
+    _Column("spread", lambda row: shown_price(row.value_e9), _strong),
+    _LASTED,
+)
+
+
+class SignalTable:
+    """Signals as a table of a terminal: a title over every column, numbers beside their names."""
+
+    def __init__(self, rows: Sequence[SignalRow], width: int, *, taken: bool) -> None:
+        self._rows: Final = rows
+        self._width: Final = width
+        columns = _TAKEN if taken else _APART
+        self._chosen: Final = [one for one in columns if width >= one.width_min]
+        self._widths: Final = {
+            one.title: max([len(one.title), *(len(one.cell(row)) for row in rows)])
+            for one in self._chosen
+        }
+        state = max([len("state"), *(len(_state(row, width)) for row in rows)])
+        others = sum(each + 1 for title, each in self._widths.items() if title != _NAME.title)
+        left = width - others - state - 2
+        longest = self._widths[_NAME.title]
+        self._widths[_NAME.title] = max(min(left, longest), _SIGNAL_NAME_WIDTH_MIN)
+
+    def titles(self) -> Line:
+        """The line above them."""
+        spans = [Span(f" {o.title:{o.align}{self._widths[o.title]}}", "dim") for o in self._chosen]
+        return (*spans, Span(" state", "dim"))
+
+    def line(self, row: SignalRow) -> Line:
+        """One signal."""
+        cells = [(one, cut(one.cell(row), self._widths[one.title])) for one in self._chosen]
+        spans = [Span(f" {text:{one.align}{self._widths[one.title]}}", one.style(row))
+                 for one, text in cells]  # fmt: skip
+        return (*spans, Span(f" {_state(row, self._width)}", "dim" if row.closed else "good"))
+
+
+def spread_lines(rows: Sequence[SignalRow], width: int) -> list[Line]:
+    """Spreads under their titles."""
+    table = SignalTable(rows, width, taken=False)
+    return [table.titles(), *(table.line(row) for row in rows)]
 
 
 def signal_lines(rows: Sequence[SignalRow], width: int, spare: int) -> list[Line]:
     """A line for each signal, and details of the first ones in at most ``spare`` lines more."""
-    if width < _WIDTH_MIN:
-        return [_narrow_signal(row, width) for row in rows]
+    table = SignalTable(rows, width, taken=True)
     lines: list[Line] = []
-    name_width = _name_width(rows, width)
     for row in rows:
-        lines.append(_signal(row, name_width))
+        lines.append(table.line(row))
         details = detail_lines(row, width)
         if len(details) <= spare:
             lines += details
@@ -195,38 +269,6 @@ def _cents(value_e9: int) -> str:
 
 def _money(value: int | None) -> str:
     return "-" if value is None else f"${shown_price(value)}".replace("$-", "-$")
-
-
-def _name_width(rows: Sequence[SignalRow], width: int) -> int:
-    """As wide as the longest name, as far as there is room: numbers stay near their names."""
-    longest = max((len(row.market) for row in rows), default=0)
-    return max(min(width - _BESIDES_NAME, longest), _SIGNAL_NAME_WIDTH_MIN)
-
-
-def _signal(row: SignalRow, name_width: int) -> Line:
-    edge = shown_price(row.net_edge_e9 if row.direction else row.value_e9)
-    lasted = shown_duration(row.lasted_ns)
-    what = f"{row.direction} {shown_qty(row.qty_e8)}" if row.direction else "spread"
-    return (
-        Span(f" {row.opened} ", "dim"),
-        Span(f"{row.rule:<11}"),
-        Span(f"{cut(row.market, name_width):<{name_width}} "),
-        Span(f"{what:<14} "),
-        Span(f"{edge:>7} ", "" if row.closed else "bold"),
-        Span(f"{lasted:>7} ", "dim"),
-        Span(row.closed or "open", "dim" if row.closed else "good"),
-    )
-
-
-def _narrow_signal(row: SignalRow, width: int) -> Line:
-    edge = shown_price(row.net_edge_e9 if row.direction else row.value_e9)
-    name_width = max(width - _NARROW_BESIDES_NAME, 1)
-    return (
-        Span(f" {cut(row.rule, 10):<10} "),
-        Span(f"{cut(row.market, name_width):<{name_width}}"),
-        Span(f" {edge:>7} ", "" if row.closed else "bold"),
-        Span(row.closed or "open", "dim" if row.closed else "good"),
-    )
 
 
 def _leg(leg: LegRow, width: int) -> Line:

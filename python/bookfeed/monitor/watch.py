@@ -267,6 +267,8 @@ class Watch:
             maker_edge_e9=signal.maker_edge_e9,
             fee_e9=signal.fee_e9,
             capital_e9=signal.capital_e9,
+            net_e9=signal.net_total_e9 if signal.direction else None,
+            roi=signal.roi if signal.direction else None,
             age_ns=max((leg.age_ns for leg in signal.legs if leg.age_ns is not None), default=None),
         )
 

@@ -6,7 +6,7 @@ import { count, duration, exact, number, size } from "./words.js";
 
 const SHOWN = 300;
 const COLUMNS = [
-  ["venue", "venue", ""], ["title", "market", "name market"], ["outcome", "outcome", "name outcome"],
+  ["venue", "venue", "venue"], ["title", "market", "name market"], ["outcome", "outcome", "name outcome"],
   ["bid_qty", "size", "number wide"], ["bid", "bid", "number bid"], ["ask", "ask", "number ask"],
   ["ask_qty", "size", "number wide"], ["spread", "spread", "number wide"],
   ["state", "state", "state"], ["age", "vouched for", "number wide"],
@@ -52,7 +52,10 @@ export class Books {
       return words.every((word) => text.includes(word));
     });
     const value = (book) => this.#value(book, now);
-    fitting.sort((a, b) => order(value(a), value(b), this.#down) || order(key(a), key(b), false));
+    // What is over comes last, whatever it is sorted by.
+    const over = (book) => this.#known.over(book);
+    fitting.sort((a, b) => over(a) - over(b)
+      || order(value(a), value(b), this.#down) || order(key(a), key(b), false));
     this.#rows.show(fitting.slice(0, SHOWN), key);
     const more = fitting.length > SHOWN ? `, the first ${SHOWN} shown` : "";
     say(this.#found, `${count(fitting.length)} of ${count(this.#known.books.size)}${more}`);
@@ -97,6 +100,7 @@ export class Books {
       believed ? book.state : this.#known.said(book, now), duration(age),
     ];
     texts.forEach((text, i) => say(row.children[i], text));
+    if (row.called !== texts[1]) row.called = row.title = texts[1];
     look(row, this.#known.looks(book, now));
     row.setAttribute("aria-selected", String(this.#chosen() === key(book)));
   }

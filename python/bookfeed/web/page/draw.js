@@ -45,7 +45,7 @@ export function depth(place, book) {
   svg.append(
     drawn("text", { x: 0, y: HEIGHT + FOOT - 2 }, fraction(low, places)),
     drawn("text", { x: WIDTH, y: HEIGHT + FOOT - 2, "text-anchor": "end" }, fraction(high, places)),
-    drawn("text", { x: 0, y: 9 }, `up to ${count(Math.round(most))}`));
+    drawn("text", { x: 0, y: 9 }, `size up to a price: ${most < 10 ? fraction(most, 2) : count(Math.round(most))}`));
 }
 
 /** Best prices over time, and below them the spread. */
@@ -101,6 +101,6 @@ export function distribution(place, latency) {
   for (let power = low; power <= high; power += 2) {
     svg.append(drawn("text", { x: ((power - low) / (high - low)) * WIDTH, y: 34,
       "text-anchor": power === low ? "start" : power === high ? "end" : "middle" },
-    duration(10 ** power)));
+    power === 11 ? "100 s" : duration(10 ** power)));
   }
 }

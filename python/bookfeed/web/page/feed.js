@@ -15,29 +15,29 @@ export class Feed {
 
   constructor(place, known) {
     this.#known = known;
-    const connections = table([["venue", "venue"], ["conn", "no.", "number"], ["state", "state"],
-      ["books", "believed of books", "number"], ["delay", "delay", "number"],
-      ["again", "reconnects", "number"], ["fresh", "freshness", "wide"], ["since", "for", "number wide"]]);
+    const connections = table([["venue", "venue"], ["conn", "no.", "number wide"], ["state", "state"],
+      ["books", "believed", "number"], ["delay", "delay", "number"],
+      ["again", "reconnects", "number wide"], ["fresh", "freshness", "wide"], ["since", "for", "number wide"]]);
     this.#connections = lines(connections.body,
-      ["", "number", "state", "number", "number", "number", "wide", "number wide"], connection,
+      ["", "number wide", "state", "number", "number", "number wide", "wide", "number wide"], connection,
       (one) => (one.state === "connected" ? "" : "doubted"));
     const doubted = table([["venue", "venue"], ["state", "state"], ["cause", "cause"],
       ["count", "books", "number"]]);
     this.#doubted = lines(doubted.body, ["", "state", "", "number"],
-      (one) => [one.venue, one.state, one.cause.replaceAll("_", " "), count(one.count)], (one) => one.looks);
+      (one) => [one.venue, one.looks === "over" ? "over" : one.state, one.cause.replaceAll("_", " "), count(one.count)], (one) => one.looks);
     this.#none = make("p", { class: "good" });
-    const why = table([["name", "rule", "name"], ["kind", "kind"], ["text", "why not"],
+    const why = table([["name", "rule", "name"], ["kind", "kind", "wide"], ["text", "why not"],
       ["count", "how often", "number"]]);
-    this.#why = lines(why.body, ["name", "", "", "number"],
+    this.#why = lines(why.body, ["name", "wide", "", "number"],
       (one) => [one.name || one.rule, one.rule, one.text, count(one.count)]);
     const latency = make("div");
     this.#latency = new Rows(latency, stage, fillStage);
-    const alerts = table([["time", "time", "number"], ["name", "alert"], ["what", "what"], ["sent", "sent"]]);
-    this.#alerts = lines(alerts.body, ["number", "", "name", ""],
+    const alerts = table([["time", "time", "when"], ["name", "alert"], ["what", "what"], ["sent", "sent"]]);
+    this.#alerts = lines(alerts.body, ["when", "", "name", ""],
       (one) => [clock(one.ts / 1e6), one.name, one.text, one.sent ? "yes" : "no: quiet hours"]);
     this.#silent = make("p", { class: "dim" });
-    const events = table([["time", "time", "number"], ["what", "what"]]);
-    this.#events = lines(events.body, ["number", "name"],
+    const events = table([["time", "time", "when"], ["what", "what"]]);
+    this.#events = lines(events.body, ["when", "name"],
       (one) => [clock(one.ms), one.text], (one) => one.look);
     place.append(
       panel("Connections", connections.made),
@@ -91,7 +91,7 @@ function connection(one) {
 }
 
 function stage([name]) {
-  return make("div", {}, make("p", {}, STAGES[name] ?? name), make("p", { class: "dim" }), make("div"));
+  return make("div", { class: "stage" }, make("p", {}, STAGES[name] ?? name), make("p", { class: "dim" }), make("div"));
 }
 
 function fillStage(element, [, told]) {

@@ -10,6 +10,7 @@ const ALERTS_KEPT = 200;
 const POINTS_KEPT = 600;
 const HISTORIES_KEPT = 400;
 const POINT_EVERY_MS = 1000;
+const OVER_KEPT = 200;
 
 /** By what a book is told apart. */
 export const key = (book) => `${book.venue}\n${book.symbol}`;
@@ -31,6 +32,7 @@ export class Known {
   heardMs = -Infinity;
   #histories = new Map();
   #states = new Map();
+  #over = new Set();
 
   /** Whether the feed is heard, by the server and the server by this page. */
   heard(nowMs = performance.now()) {
@@ -52,6 +54,11 @@ export class Known {
   said(book, nowMs) {
     const [state, cause] = this.standing(book, nowMs);
     return OVER.has(cause) ? cause : `${state}, ${cause.replaceAll("_", " ")}`;
+  }
+
+  /** Whether a book's market has ended, or nobody wants it any more. */
+  over(book) {
+    return OVER.has(book.cause);
   }
 
   /** How a book looks: as any, as one that is over, or as one that may not be believed. */
@@ -105,18 +112,32 @@ export class Known {
   }
 
   #takeBooks(books, whole) {
-    if (whole) this.books.clear();
+    if (whole) {
+      this.books.clear();
+      this.#over.clear();
+    }
     const now = performance.now();
     for (const book of books) {
       const name = key(book);
       const before = this.#states.get(name);
       if (before !== undefined && before !== book.state) {
-        this.tell(`${book.venue} ${book.title || book.symbol} ${book.outcome}: ${book.state}, `
-          + book.cause, this.believed(book, now) ? "good" : "warn");
+        this.tell(`${book.venue} ${book.title || book.symbol} ${book.outcome}: ${this.said(book, now)}`,
+          this.believed(book, now) ? "good" : this.over(book) ? "dim" : "warn");
       }
       this.#states.set(name, book.state);
       this.books.set(name, book);
       if (this.believed(book, now)) this.#remember(name, book, now);
+      if (OVER.has(book.cause)) this.#over.add(name);
+      else this.#over.delete(name);
+    }
+    this.#forget();
+  }
+
+  /** Windows roll on while a page stays open: of books that are over the newest are kept. */
+  #forget() {
+    for (const name of this.#over) {
+      if (this.#over.size <= OVER_KEPT) return;
+      for (const kept of [this.#over, this.books, this.#histories, this.#states]) kept.delete(name);
     }
   }
 

@@ -4,6 +4,9 @@ import { key } from "./known.js";
 import { look, make, Rows, say } from "./dom.js";
 import { clock, exact, fraction, number, size } from "./words.js";
 
+const OVER = "over";
+const OVER_SHOWN = 24;
+
 /** Shows the markets of `known` in `place`; `open(book)` shows one's ladder. */
 export class Markets {
   #known; #spot; #groups; #none;
@@ -37,13 +40,17 @@ export class Markets {
     this.#spot.show(spot.length ? [prices] : [], name);
     const found = new Map();
     for (const one of markets.filter((each) => !each.spot)) {
-      const closes = one.close_ts ?? 0;
+      const over = one.books.every((book) => this.#known.over(this.#newest(book)));
+      const closes = over ? OVER : one.close_ts ?? 0;
       found.set(closes, [...(found.get(closes) ?? []), one]);
     }
     for (const group of found.values()) group.sort((a, b) => (a.strike ?? 0) - (b.strike ?? 0));
+    const over = found.get(OVER);
+    if (over) found.set(OVER, over.sort((a, b) => b.close_ts - a.close_ts).slice(0, OVER_SHOWN));
     const ahead = Date.now() * 1e6;
-    // What closes next comes first, then what is over, then what never closes.
-    const rank = (closes) => (closes === 0 ? Infinity : closes < ahead ? 1e19 + ahead - closes : closes);
+    // What closes next comes first, then what has closed, what never closes, and what is over.
+    const rank = (closes) => (closes === OVER ? Infinity : closes === 0 ? 1e20
+      : closes < ahead ? 1e19 + ahead - closes : closes);
     const groups = [...found].sort(([a], [b]) => rank(a) - rank(b));
     this.#groups.show(groups, ([closes]) => String(closes));
     say(this.#none, markets.length ? "" : "No market is known yet.");
@@ -76,7 +83,8 @@ export class Markets {
     const body = make("tbody");
     const columns = ["", "bid", "ask", "fair"].map((text, i) =>
       make("th", { scope: "col", class: i ? "number" : "" }, text));
-    const made = make("div", { class: "panel" }, make("h2", { class: "name" }), make("p", { class: "clocks" },
+    const looks = market.spot ? "panel spot" : "panel";
+    const made = make("div", { class: looks }, make("h2", { class: "name" }), make("p", { class: "clocks" },
       make("span"), make("span"), make("span")),
     make("table", {}, make("thead", {}, make("tr", {}, ...columns)), body));
     made.rows = new Rows(body,
@@ -140,6 +148,7 @@ function name(market) {
 }
 
 function when(closes) {
+  if (closes === OVER) return "Over";
   if (!closes) return "Without an end that is known";
   const at = new Date(closes / 1e6).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   const left = closes / 1e9 - Date.now() / 1e3;

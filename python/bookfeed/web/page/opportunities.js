@@ -1,7 +1,8 @@
 // Opportunities: those that are open, worth most first, and those that have closed.
 
 import { look, make, Rows, say } from "./dom.js";
-import { count, dollars, duration, exact, fraction, gain, percent, size, time, worth } from "./words.js";
+import { key } from "./known.js";
+import { count, cents, dollars, duration, fraction, gain, percent, size, time, worth } from "./words.js";
 
 const TITLES = [["dollars", "number"], ["return", "number"], ["edge", "number wide"], ["what", ""],
   ["size", "number wide"], ["capital", "number wide"], ["fees", "number wide"], ["life", "number"]];
@@ -9,7 +10,8 @@ const CLOSED_SHOWN = 50;
 const WHY = {
   edge: "the edge went", not_live: "a book could no longer be believed", age: "evidence too old",
   skew: "evidence too far apart", min_qty: "too little left", refused: "not accepted any more",
-  lag: "a leg lagged behind",
+  lag: "a leg lagged behind", status: "a market paused or closed", closing: "a market closes soon",
+  polarity: "the legs may be opposites", removed: "its rule was removed",
 };
 
 /** Shows the signals of `known` in `place`; `open(leg)` shows a leg's book. */
@@ -26,6 +28,7 @@ export class Opportunities {
       make("div", { class: "panel" }, make("div", { class: "bar" },
         make("h2", {}, "Open now"), this.#counted), titles(), now, this.#none),
       make("div", { class: "panel" }, make("h2", {}, "Closed"), titles(), over));
+    const fill = (element, signal) => fillRow(element, signal, this.#about(signal));
     this.#now = new Rows(now, (one) => row(one, open), fill);
     this.#over = new Rows(over, (one) => row(one, open), fill);
   }
@@ -41,6 +44,13 @@ export class Opportunities {
     say(this.#none, open.length ? "" : heard
       ? "None is open. What rules refused, and why, is in the view Feed."
       : "The feed is not heard: nothing is known to be open.");
+  }
+
+  /** What a signal's rule is called, or else the market of its first book. */
+  #about(signal) {
+    if (signal.name || !signal.legs.length) return signal.name || signal.rule;
+    const [leg] = signal.legs;
+    return this.#known.books.get(key(leg))?.title || leg.market || leg.symbol;
   }
 }
 
@@ -60,7 +70,7 @@ function row(signal, open) {
   return make("div", { class: "signal" }, ...cells, legs);
 }
 
-function fill(element, signal) {
+function fillRow(element, signal, about) {
   const over = signal.phase === "close";
   look(element, over ? "signal over" : "signal");
   const spread = signal.net_edge === null;
@@ -70,7 +80,7 @@ function fill(element, signal) {
   const texts = [
     dollars(worth(signal)), percent(gain(signal)),
     fraction(Number(spread ? signal.value : signal.net_edge)),
-    `${signal.name || signal.rule} · ${signal.rule}${why}`,
+    `${about} · ${signal.rule}${why}`,
     size(signal.qty), dollars(signal.capital === null ? null : Number(signal.capital)),
     dollars(signal.fee === null ? null : Number(signal.fee)), duration(life),
   ];
@@ -81,8 +91,8 @@ function fill(element, signal) {
     const [what, book, how] = legs[i].children;
     say(what, leg.qty === null ? "" : `${leg.side} ${size(leg.qty)}`);
     say(book, `${leg.venue} ${leg.outcome}`);
-    const price = leg.avg_price === null ? "" : `at ${exact(leg.avg_price)}`;
-    const worst = leg.worst_price === leg.avg_price ? "" : `, worst ${exact(leg.worst_price)}`;
-    say(how, `${price}${worst}${leg.fee && leg.fee !== "0" ? `, fee $${exact(leg.fee)}` : ""}`);
+    const price = leg.avg_price === null ? "" : `at ${cents(leg.avg_price)}`;
+    const worst = leg.worst_price === leg.avg_price ? "" : `, worst ${cents(leg.worst_price)}`;
+    say(how, `${price}${worst}${leg.fee && leg.fee !== "0" ? `, fee ${dollars(Number(leg.fee))}` : ""}`);
   });
 }

@@ -57,10 +57,13 @@ function draw() {
   say(at("how"), `${text}${heard || wire.how === "token" || wire.how === "nothing" ? ""
     : known.feed === "heard" ? "" : ` · the feed is ${known.feed}`}`);
   look(at("dot"), heard ? colour : "bad");
-  let believed = 0;
-  for (const book of known.books.values()) believed += known.believed(book, drawnMs);
-  say(at("counts"), `${count(believed)} of ${count(known.books.size)} books believed · `
-    + `${count(heard ? known.open.size : 0)} open`);
+  let [believed, over] = [0, 0];
+  for (const book of known.books.values()) {
+    believed += known.believed(book, drawnMs);
+    over += known.over(book);
+  }
+  say(at("counts"), `${count(believed)} of ${count(known.books.size - over)} books believed · `
+    + `${count(heard ? known.open.size : 0)} open${over ? ` · ${count(over)} over` : ""}`);
   at("token").hidden = wire.how !== "token";
   at("desk").hidden = wire.how === "token";
   views[view].draw();
@@ -90,6 +93,7 @@ function choose(book) {
   if (name !== null && ladder.chosen === null) before = document.activeElement;
   known.ladder = null;
   ladder.show(name);
+  at("desk").classList.toggle("beside", name !== null);
   wire.want("ladder", book && { channel: "levels", venue: book.venue, symbol: book.symbol, depth: DEPTH });
   if (name === null) before?.focus();
   changed();

@@ -16,6 +16,11 @@ export function number(value) {
   return value === null ? NONE : exact(Number(value.toPrecision(9)));
 }
 
+/** An average price: a hundredth of a cent is enough of it. */
+export function cents(text) {
+  return text === null ? NONE : exact(Number(Number(text).toFixed(4)));
+}
+
 /** A size, to so many digits as are worth reading. */
 export function size(text) {
   if (text === null || text === undefined) return NONE;
