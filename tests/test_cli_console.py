@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from bookfeed.monitor.console import BookRow, LatencyRow, Screen, render
 from bookfeed.monitor.opportunities import (
@@ -17,7 +18,10 @@ from bookfeed.monitor.opportunities import (
 )
 from bookfeed.monitor.text import (
     Span,
+    cells,
     clip,
+    cut,
+    pad,
     paint,
     shown_duration,
     shown_price,
@@ -527,3 +531,26 @@ def test_the_picture_of_the_demo_shows_the_table_as_it_is_and_loads_nothing() ->
         "http://www.w3.org/2000/svg",
         "https://www.textualize.io",
     }
+
+
+@pytest.mark.parametrize(
+    "title", ["Will it rain?", "明日は雨が降りますか?", "🚀 to the 🌕", "👩‍👩‍👧 cafe\u0301 ☂️"]
+)
+def test_columns_stay_under_their_titles_whatever_signs_a_name_has(title: str) -> None:
+    """Measured as the terminal does, by the library that draws the lists."""
+    assert cells(title) == cell_len(title)
+    for width in range(12):
+        assert cells(cut(title, width)) <= max(width, 1)
+        assert cell_len(pad(title, width)) <= max(width, 1)
+    books = [dataclasses.replace(row, market=title) for row in (YES, NO)]
+    signals = [dataclasses.replace(row, market=title * 3) for row in (OPEN, CLOSED, OPEN)]
+    screen = dataclasses.replace(SCREEN, books=[*books, YES], signals=signals)
+    for width in (40, 80, 120):
+        lines = text(screen, width, 24)
+        assert all(cell_len(line) <= width for line in lines)
+        book = next(line for line in lines if line.startswith(" book "))
+        beside = {cell_len(line.partition("0.44")[0]) for line in lines if "0.44" in line}
+        assert beside == {book.index("bid") + len("bid") - len("0.44")}
+        titled = next(line for line in lines if "dollars" in line)
+        beside = {cell_len(line.partition("0.0123")[0]) for line in lines if "0.0123" in line}
+        assert beside == {titled.index("edge") + len("edge") - len("0.0123")}

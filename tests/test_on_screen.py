@@ -27,11 +27,14 @@ from waiting import PATIENCE_S, until
 from bookfeed import Feed, Rule
 from bookfeed.cli import run as run_command
 from bookfeed.clock import AnchoredClock
+from bookfeed.config import ConsoleConfig
 from bookfeed.monitor.text import Span
+from bookfeed.monitor.wanted import ALL
 from bookfeed.top.app import TABS, Top
 from bookfeed.top.desk import Desk, Thresholds
 from bookfeed.top.look import Whole
 from bookfeed.top.near import Near
+from bookfeed.top.on_screen import OnScreen
 from bookfeed.top.opened import Ladder
 from bookfeed.top.positions import POSITIONS
 from bookfeed.top.terminal import Lasting
@@ -89,6 +92,16 @@ async def test_what_the_feed_hands_out_is_listed_whole(server: Server) -> None:
         await pilot.press("escape")
         await until(lambda: "0/2 live" in text(app))
         assert "0.60" not in text(app)
+
+
+def test_from_where_on_things_are_odd_is_configured() -> None:
+    console = ConsoleConfig(
+        refresh_hz=10, warn_ms=20, alert_ms=40, quiet_s=5, silent_s=7, large_usd=99
+    )
+    watch: Any = None
+    show = OnScreen(watch, AnchoredClock(), ALL, console, str)
+    assert show.every_s == 0.1
+    assert show.thresholds == Thresholds(20, 40, 5, 7, 99)
 
 
 # Positions.

@@ -291,6 +291,9 @@ def test_delays_and_silences_are_coloured_by_thresholds() -> None:
     assert looks == ["good", "warn", "warn", "bad"] and health.late(None) == "dim"
     assert [health.quiet(s * 10**9) for s in (9, 10, 29, 30)] == ["dim", "warn", "warn", "bad"]
     assert Thresholds(warn_ms=50, alert_ms=100).late(60e6) == "warn"
+    # One that was set beyond the other moves it.
+    assert [Thresholds(warn_ms=50).late(ms * 1e6) for ms in (40, 50, 51)] == ["good", "warn", "bad"]
+    assert [Thresholds(quiet_s=60).quiet(s * 10**9) for s in (59, 60)] == ["dim", "bad"]
 
 
 # The command.

@@ -313,6 +313,11 @@ class ConsoleConfig:
     """``[console]``: the terminal."""
 
     refresh_hz: Annotated[float, Range(0.1, 30)] = 4.0
+    warn_ms: Annotated[float, Range(0, 1e9)] = 5.0
+    alert_ms: Annotated[float, Range(0, 1e9)] = 10.0
+    quiet_s: Annotated[float, Range(0, 1e9)] = 10.0
+    silent_s: Annotated[float, Range(0, 1e9)] = 30.0
+    large_usd: Annotated[float, Range(0, 1e9)] = 1_000.0
 
 
 def _defaults() -> dict[str, Section]:

@@ -86,7 +86,7 @@ def follow(
         # Not before: Textual is an extra.
         from bookfeed.top.on_screen import OnScreen
 
-        show = OnScreen(watch, clock, wanted, hz, told)
+        show = OnScreen(watch, clock, wanted, source.config.console, told)
     else:
         show = show_for(args.output, watch, hz, told, every_s)
     if not serves:

@@ -40,9 +40,9 @@ async def _show(args: argparse.Namespace) -> None:
 
     thresholds = Thresholds(
         warn_ms=args.warn_ms,
-        alert_ms=max(args.alert_ms, args.warn_ms),
+        alert_ms=args.alert_ms,
         quiet_s=args.quiet_s,
-        silent_s=max(args.silent_s, args.quiet_s),
+        silent_s=args.silent_s,
         large_usd=args.large,
     )
     wanted = Wanted(args.only, args.min_edge, args.min_profit)

@@ -27,9 +27,10 @@ from bookfeed.monitor.text import (
     Line,
     Span,
     Style,
+    cells,
     clip,
     columns,
-    cut,
+    pad,
     printable,
     shown_duration,
     shown_qty,
@@ -207,7 +208,7 @@ def _book_lines(books: Sequence[BookRow], width: int, room: int) -> list[Line]:
     titles = (f" {column.title:{column.align}{column.width}}" for column in chosen)
     lines: list[Line] = [(Span(f" {'book':<{name_width}}{''.join(titles)}", "dim"),)]
     for row in rows:
-        name = Span(f" {cut(row.market, name_width):<{name_width}}")
+        name = Span(f" {pad(row.market, name_width)}")
         lines.append((name, *(column.span(row) for column in chosen)))
     if len(rows) < len(books):
         lines.append(_hidden(books, rows))
@@ -283,12 +284,11 @@ class _Column(NamedTuple):
         """As wide as its cells are long, if that is what it is like."""
         if not self.fitted:
             return self
-        return self._replace(width=max(self.width, *(len(self.cell(row)) for row in rows), 0))
+        return self._replace(width=max(self.width, *(cells(self.cell(row)) for row in rows), 0))
 
     def span(self, row: BookRow) -> Span:
         """The cell of one row, cut to the width, and the gap before it."""
-        text = self.cell(row)[: self.width]
-        return Span(f" {text:{self.align}{self.width}}", self.style(row))
+        return Span(f" {pad(self.cell(row), self.width, self.align)}", self.style(row))
 
 
 def _dim(_row: BookRow) -> Style:
@@ -376,7 +376,7 @@ def _columns(width: int, books: Sequence[BookRow], *, several: bool) -> tuple[li
     if several or width >= _VERY_WIDE:
         chosen.insert(0, _VENUE)
     left = width - 1 - sum(column.width + 1 for column in chosen)
-    longest = max((len(row.market) for row in books), default=0)
+    longest = max((cells(row.market) for row in books), default=0)
     # Numbers stay near the names they belong to, however wide the terminal is.
     return chosen, min(left, max(longest, _NAME_WIDTH_MIN))
 

@@ -13,7 +13,9 @@ from bookfeed.monitor.text import (
     Line,
     Span,
     Style,
+    cells,
     cut,
+    pad,
     printable,
     shown_duration,
     shown_price,
@@ -152,7 +154,7 @@ class SignalTable:
         columns = _TAKEN if taken else _APART
         self._chosen: Final = [one for one in columns if width >= one.width_min]
         self._widths: Final = {
-            one.title: max([len(one.title), *(len(one.cell(row)) for row in rows)])
+            one.title: max([len(one.title), *(cells(printable(one.cell(row))) for row in rows)])
             for one in self._chosen
         }
         state = max([len("state"), *(len(_state(row, width)) for row in rows)])
@@ -168,9 +170,9 @@ class SignalTable:
 
     def line(self, row: SignalRow) -> Line:
         """One signal."""
-        cells = [(one, cut(one.cell(row), self._widths[one.title])) for one in self._chosen]
-        spans = [Span(f" {text:{one.align}{self._widths[one.title]}}", one.style(row))
-                 for one, text in cells]  # fmt: skip
+        texts = [(one, pad(one.cell(row), self._widths[one.title], one.align))
+                 for one in self._chosen]  # fmt: skip
+        spans = [Span(f" {text}", one.style(row)) for one, text in texts]
         return (*spans, Span(f" {_state(row, self._width)}", "dim" if row.closed else "good"))
 
 
@@ -274,14 +276,13 @@ def _money(value: int | None) -> str:
 def _leg(leg: LegRow, width: int) -> Line:
     what = f"{leg.side} {cut(leg.outcome, 8)} {leg.venue}"
     numbers = f"{shown_qty(leg.qty_e8)} @ {shown_price(leg.avg_price_e9)}, fee {_money(leg.fee_e9)}"
-    room = max(width - 12 - len(what) - len(numbers), 8)
+    room = max(width - 12 - cells(what) - len(numbers), 8)
     return (Span(f"{_INDENT}{what} {cut(leg.market, room)} {numbers}", "dim"),)
 
 
 def _refusal(row: RefusalRow) -> Line:
-    name = cut(row.rule, _NAME_WIDTH)
     return (
-        Span(f" {name:<{_NAME_WIDTH}} "),
+        Span(f" {pad(row.rule, _NAME_WIDTH)} "),
         Span(f"{row.reason:<11} "),
         Span(f"{row.count:>9,}  "),
         Span(printable(row.text), "dim"),

@@ -3,6 +3,7 @@
 Nothing here knows what is shown.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
@@ -20,6 +21,8 @@ class Span(NamedTuple):
 
 Line = tuple[Span, ...]
 
+_JOINER: Final = "\N{ZERO WIDTH JOINER}"
+_AS_EMOJI: Final = "\N{VARIATION SELECTOR-16}"
 _ANSI: Final[dict[Style, str]] = {
     "bold": "1",
     "dim": "2",
@@ -36,7 +39,27 @@ def paint(lines: Iterable[Line], *, colour: bool) -> list[str]:
 
 def columns(line: Line) -> int:
     """How many columns a line takes."""
-    return sum(len(span.text) for span in line)
+    return sum(cells(span.text) for span in line)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes: a Chinese sign or an emoji two, a combining accent none."""
+    return len(text) if text.isascii() else sum(width for _, width in _signs(text))
+
+
+def _signs(text: str) -> list[tuple[str, int]]:
+    """What is drawn as one sign each, and how many columns it takes."""
+    signs: list[tuple[str, int]] = []
+    for char in text:
+        joined = bool(signs) and signs[-1][0].endswith(_JOINER)
+        if signs and (joined or unicodedata.category(char) in ("Mn", "Me", "Cf")):
+            before, width = signs[-1]
+            # An emoji that may be a letter as well is wide once this says that it is one.
+            signs[-1] = (before + char, 2 if char == _AS_EMOJI else width)
+        else:
+            wide = unicodedata.east_asian_width(char) in ("W", "F")
+            signs.append((char, 1 + wide))
+    return signs
 
 
 def clip(line: Line, width: int) -> Line:
@@ -46,11 +69,23 @@ def clip(line: Line, width: int) -> Line:
     spans: list[Span] = []
     left = width - 1
     for span in line:
-        spans.append(Span(span.text[:left], span.style))
-        left -= len(span.text)
-        if left <= 0:
+        shown = _first(_signs(span.text), left)
+        spans.append(Span(shown, span.style))
+        left -= cells(shown)
+        if left <= 0 or shown != span.text:
             break
     return (*spans, Span("…", "dim"))
+
+
+def _first(signs: Iterable[tuple[str, int]], width: int) -> str:
+    """The first signs, as many as fit."""
+    taken = []
+    for sign, each in signs:
+        width -= each
+        if width < 0:
+            break
+        taken.append(sign)
+    return "".join(taken)
 
 
 def printable(text: str) -> str:
@@ -137,7 +172,16 @@ def _cut_number(text: str, places: int, significant: int) -> str:
 def cut(text: str, width: int) -> str:
     """The text in ``width`` columns: names of markets differ at their ends as often as not."""
     text = printable(text)
-    if len(text) <= width:
+    if cells(text) <= width:
         return text
-    tail = width // 2 - 1
-    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+    signs = _signs(text)
+    tail = max(width // 2 - 1, 0)
+    end = _first(((sign[::-1], each) for sign, each in reversed(signs)), tail)[::-1]
+    return f"{_first(signs, width - tail - 1)}…{end}"
+
+
+def pad(text: str, width: int, align: Literal["<", ">"] = "<") -> str:
+    """The text in so many columns, cut to them where it is longer."""
+    text = cut(text, width)
+    gap = " " * (width - cells(text))
+    return gap + text if align == ">" else text + gap

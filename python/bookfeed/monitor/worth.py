@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from bookfeed._bookfeed import BookView
 from bookfeed.fair.estimates import Asked, FairValues
 from bookfeed.feed.source import BookSource
-from bookfeed.monitor.text import Line, Span, Style, clip, columns, cut, shown_duration
+from bookfeed.monitor.text import Line, Span, Style, clip, columns, pad, shown_duration
 
 _E9: Final = 10**9
 _E18: Final = 10**18
@@ -87,7 +87,7 @@ def worth_lines(worth: Worth, width: int, lines_max: int) -> list[Line]:
         lines.insert(0, _clock_line(worth, width))
     chosen, name_width = _columns(width)
     titles = "".join(f" {one.title:>{one.width}}" for one in chosen)
-    lines.append((Span(f" {cut('price markets', name_width):<{name_width}}{titles}", "dim"),))
+    lines.append((Span(f" {pad('price markets', name_width)}{titles}", "dim"),))
     shown = worth.markets[: min(rows, _ROWS_MAX)]
     lines += [_market_line(one, chosen, name_width) for one in shown]
     return [clip(line, width) for line in lines]
@@ -244,9 +244,9 @@ def _left(chosen: Sequence[_Column], width: int) -> int:
 
 
 def _market_line(one: WorthRow, chosen: Sequence[_Column], name_width: int) -> Line:
-    name = cut(f"{one.venue} {one.market}", name_width)
+    name = pad(f"{one.venue} {one.market}", name_width)
     cells = (Span(f" {each.cell(one):>{each.width}}", each.style(one)) for each in chosen)
-    return (Span(f" {name:<{name_width}}"), *cells)
+    return (Span(f" {name}"), *cells)
 
 
 def _dollars(value: float | None) -> str:

@@ -41,6 +41,11 @@ class Thresholds:
     large_usd: float = 1_000.0
     """A trade of so many dollars is a large one."""
 
+    def __post_init__(self) -> None:
+        """What is bad is odd as well, whichever of them was set."""
+        object.__setattr__(self, "alert_ms", max(self.alert_ms, self.warn_ms))
+        object.__setattr__(self, "silent_s", max(self.silent_s, self.quiet_s))
+
     def late(self, delay_ns: float | None) -> Style:
         """How a delay looks."""
         if delay_ns is None:

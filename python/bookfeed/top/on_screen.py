@@ -14,6 +14,7 @@ from typing import Final
 from textual.geometry import Size
 
 from bookfeed.clock import Clock
+from bookfeed.config import ConsoleConfig
 from bookfeed.errors import SessionError
 from bookfeed.monitor.console import Screen, render
 from bookfeed.monitor.shows import Summary, afterwards
@@ -23,6 +24,17 @@ from bookfeed.monitor.watch import Watch
 from bookfeed.top.app import Top
 from bookfeed.top.desk import Desk, Thresholds
 from bookfeed.top.near import Near, noted
+
+
+def _thresholds(console: ConsoleConfig) -> Thresholds:
+    return Thresholds(
+        warn_ms=console.warn_ms,
+        alert_ms=console.alert_ms,
+        quiet_s=console.quiet_s,
+        silent_s=console.silent_s,
+        large_usd=console.large_usd,
+    )
+
 
 _FOOT: Final[Line] = (Span(" Tab lists  ? keys  q end", "dim"),)
 
@@ -35,19 +47,24 @@ class OnScreen:
         watch: Watch,
         clock: Clock,
         wanted: Wanted,
-        refresh_hz: float,
+        console: ConsoleConfig,
         hint: Callable[[], str],
     ) -> None:
-        self.every_s = 1 / refresh_hz
+        self.every_s = 1 / console.refresh_hz
         self._watch: Final = watch
         self._clock: Final = clock
         self._hint: Final = hint
-        self._refresh_hz: Final = refresh_hz
-        self._desk: Final = Desk(Thresholds(), wanted)
+        self._refresh_hz: Final = console.refresh_hz
+        self._desk: Final = Desk(_thresholds(console), wanted)
         self._app: Top | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._screen: Screen | None = None
         self._stack: Final = ExitStack()
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """From where on what is shown is coloured as odd, and as bad."""
+        return self._desk.thresholds
 
     @property
     def over(self) -> bool:
