@@ -34,6 +34,9 @@ HOSTILE: Final = (
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1440, "height": 900}
 VIEWS: Final = ("opportunities", "books", "markets", "feed")
+# Panels of the view that is shown which have to be scrolled sideways to be read.
+SIDEWAYS: Final = """[...document.querySelectorAll("section:not([hidden]) .panel")]
+    .filter((panel) => panel.scrollWidth > panel.clientWidth + 1).map((panel) => panel.innerText)"""
 PRICE: Final = re.compile(r"\b0\.\d+")
 
 
@@ -167,8 +170,28 @@ async def test_a_book_that_is_over_is_no_alarm(server: Server, path: Path) -> No
         await until(lambda: feed.book(YES).cause == "resolved")
         await says(page, "#books tr.over", "resolved")
         await says(page, "#ladder .unbelieved", "This book is over: resolved.")
+        await says(page, "#counts", "0 of 0 books believed · 0 open · 2 over")
         assert await page.locator("#books tr.doubted, #ladder .bad").count() == 0
         assert not PRICE.search(await page.locator("#books tbody").inner_text())
+
+
+async def test_books_that_are_over_do_not_gather_in_a_page_that_stays_open(
+    server: Server, path: Path
+) -> None:
+    async with shown(server, path) as (page, *_):
+        known = """import(`${location.origin}/page/known.js`).then(({ Known }) => {
+            const known = new Known();
+            const book = (n, state, cause) => ({ venue: "v", symbol: `s${n}`, state, cause });
+            const tell = (...books) => known.take({ type: "books", feed: "heard", books });
+            for (let n = 0; n < 300; n++) tell(book(n, "live", "snapshot"));
+            for (let n = 300; n < 900; n++) {
+                tell(book(n, "live", "snapshot"));
+                tell(book(n, "stale", "resolved"));
+            }
+            const names = [...known.books.values()].map((one) => Number(one.symbol.slice(1)));
+            return names.sort((a, b) => a - b);
+        })"""
+        assert await page.evaluate(known) == [*range(300), *range(700, 900)]
 
 
 async def test_a_feed_that_is_lost_leaves_no_price_and_comes_back(
@@ -299,6 +322,7 @@ async def test_nothing_is_wider_than_the_window(
             await keep(page, f"{view}-{size['width']}-{scheme}")
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size["width"], view
+            assert not await page.evaluate(SIDEWAYS), view
         await page.keyboard.press("2")
         await page.locator("#books tbody tr", has_text="Yes").click()
         await says(page, "#ladder .bids", "0.4")

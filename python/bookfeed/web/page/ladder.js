@@ -11,7 +11,7 @@ const TRADES_SHOWN = 20;
 /** Shows one book of `known` in `place`. */
 export class Ladder {
   #place; #known; #book = null; #title; #standing; #why; #believed; #asks; #bids; #between;
-  #depth; #history; #trades; #noTrades; #close;
+  #depth; #history; #trades; #noTrades; #close; #drawn = null; #last = null;
 
   constructor(place, known, close) {
     this.#place = place;
@@ -56,6 +56,7 @@ export class Ladder {
   /** Show a book, by its key; `null`: none. */
   show(name) {
     this.#book = name;
+    this.#drawn = this.#last = null;
     this.#place.hidden = name === null;
     if (name !== null && matchMedia("(max-width: 1000px)").matches) this.#close.focus();
   }
@@ -86,13 +87,17 @@ export class Ladder {
     say(this.#why, believed ? "Its levels are being asked for."
       : over ? `This book is over: ${standing}.`
         : `This book may not be believed: ${standing}. No price is shown until it may.`);
-    if (shown) this.#draw(levels, touch);
+    if (shown) {
+      if (this.#drawn !== levels) this.#draw(levels);
+      this.#drawHistory(touch);
+    }
     const trades = this.#known.trades.filter((one) => key(one) === this.#book);
     this.#trades.show(trades.slice(-TRADES_SHOWN).reverse(), (one) => one.seq);
     say(this.#noTrades, trades.length ? "" : "None since this page is open.");
   }
 
-  #draw(book, touch) {
+  #draw(book) {
+    this.#drawn = book;
     const most = Math.max(...[...book.bids, ...book.asks].map(([, qty]) => Number(qty)), 0);
     const rows = (levels) => levels.map(([price, qty]) => ({ price, qty, most }));
     this.#asks.show(rows(book.asks).reverse(), (one) => one.price);
@@ -102,7 +107,14 @@ export class Ladder {
     say(this.#between, between === null ? "one side is empty"
       : `spread ${number(between)} · middle ${number(middle)}`);
     depth(this.#depth, book);
-    history(this.#history, this.#known.history(key(touch)));
+  }
+
+  /** A point comes once a second, the page is drawn more often. */
+  #drawHistory(touch) {
+    const points = this.#known.history(key(touch));
+    if (this.#last === points.at(-1)) return;
+    this.#last = points.at(-1);
+    history(this.#history, points);
   }
 }
 
