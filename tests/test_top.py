@@ -230,10 +230,16 @@ async def test_the_legs_of_a_pair_are_side_by_side(server: Server, path: Path) -
             await until(lambda: "polymarket Yes 0.40/0.60" in text(app))
             await pilot.press("enter")
             assert isinstance(app.screen, Pair)
-            page = [" ".join(line.split()) for line in text(app).splitlines()]
-            assert "Will it? Yes polymarket 10 0.40 0.60 10 live" in page
-            assert "Will it? No polymarket 11 0.40 0.60 11 live" in page
-            assert 'not the same contract: oracle "one" (a), "another" (b)' in page
+            told = (
+                "Will it? Yes polymarket 10 0.40 0.60 10 live",
+                "Will it? No polymarket 11 0.40 0.60 11 live",
+                'not the same contract: oracle "one" (a), "another" (b)',
+            )
+
+            def page() -> list[str]:
+                return [" ".join(line.split()) for line in text(app).splitlines()]
+
+            await until(lambda: all(line in page() for line in told))
             await feed.remove_rule(next(iter(feed.rules)))
             await until(lambda: "no such rule" in text(app))
 
