@@ -1,7 +1,8 @@
 """The fast ways change nothing: recordings and captures, replayed with them and without.
 
-The core's own tests compare frame by frame (``rust/bookfeed-core/tests/twins`` and ``asking.rs``);
-here are streams of the simulated venues with all their faults, and the captures.
+The core's own tests compare frame by frame (``twins`` and ``asking.rs`` in
+``rust/bookfeed-core/tests/all``); here are streams of the simulated venues with all their faults,
+and the captures.
 """
 
 from collections.abc import Iterable

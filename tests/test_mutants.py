@@ -69,7 +69,7 @@ def test_a_mutant_names_suites_that_are_there(mutant: Mutant) -> None:
     for suite in mutant.suites:
         kind, name = suite.split(":")
         file = {
-            "rust": f"rust/bookfeed-core/tests/{name}.rs",
+            "rust": f"rust/bookfeed-core/tests/all/{name}.rs",
             "pytest": f"tests/{name}.py",
             "campaign": f"python/bookfeed/scorecard/campaigns/{name.split('/')[0]}.py",
         }

@@ -231,7 +231,9 @@ def _command(suite: str) -> list[str]:
     """How a suite is run; ``LookupError`` if there is none of that name."""
     kind, _, name = suite.partition(":")
     if kind == "rust":
-        package = ("-p", "bookfeed-core", "--test", name)
+        # A file of the one program that has nearly all tests, or every program.
+        which = ("*",) if name == "*" else ("all", f"{name}::")
+        package = ("-p", "bookfeed-core", "--test", *which)
         return [program("cargo"), "test", "--locked", "--quiet", *package]
     if suite == "campaign:*":
         return [sys.executable, "-c", _SWEEP]

@@ -6,12 +6,12 @@
 #[path = "captures/kalshi.rs"]
 mod kalshi;
 #[allow(dead_code)] // what only the vectors need
-#[path = "kalshi_decode/describe.rs"]
+#[path = "all/kalshi_decode/describe.rs"]
 mod kalshi_describe;
 #[path = "captures/spot.rs"]
 mod spot;
 #[allow(dead_code)] // what only the vectors need
-#[path = "spot_decode/describe.rs"]
+#[path = "all/spot_decode/describe.rs"]
 mod spot_describe;
 mod support;
 

@@ -5,9 +5,9 @@
 //! plain reading finds one, and is what it finds.
 #![no_main]
 
-#[path = "../../bookfeed-core/tests/kalshi_decode/describe.rs"]
+#[path = "../../bookfeed-core/tests/all/kalshi_decode/describe.rs"]
 mod describe;
-#[path = "../../bookfeed-core/tests/kalshi_decode/oracle.rs"]
+#[path = "../../bookfeed-core/tests/all/kalshi_decode/oracle.rs"]
 mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;

@@ -2,10 +2,10 @@
 //! point comes of it twice.
 #![no_main]
 
-#[path = "../../bookfeed-core/tests/relay/describe.rs"]
+#[path = "../../bookfeed-core/tests/all/relay/describe.rs"]
 #[allow(dead_code)] // what only the vectors need
 mod describe;
-#[path = "../../bookfeed-core/tests/relay/oracle.rs"]
+#[path = "../../bookfeed-core/tests/all/relay/oracle.rs"]
 mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;

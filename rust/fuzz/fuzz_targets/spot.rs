@@ -2,9 +2,9 @@
 //! general way agree, and levels come out only where a plain reading finds them.
 #![no_main]
 
-#[path = "../../bookfeed-core/tests/spot_decode/describe.rs"]
+#[path = "../../bookfeed-core/tests/all/spot_decode/describe.rs"]
 mod describe;
-#[path = "../../bookfeed-core/tests/spot_decode/oracle.rs"]
+#[path = "../../bookfeed-core/tests/all/spot_decode/oracle.rs"]
 mod oracle;
 #[path = "../../bookfeed-core/tests/support/mod.rs"]
 mod support;

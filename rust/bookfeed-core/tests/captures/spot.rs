@@ -2,8 +2,8 @@
 //! respelled here as version 2 has them; every checksum then holds of the decoded book.
 
 use super::spot_describe::{From, instruments, say};
-use super::support::checksum::by_the_rule;
 use super::{Missing, lines};
+use crate::support::checksum::by_the_rule;
 use bookfeed_core::book::proof::Proved;
 use bookfeed_core::book::proof::crc32::{Crc32Memory, check};
 use bookfeed_core::book::side::BookSide;
