@@ -42,15 +42,16 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# What is installed.
+# What is installed. Packages are compiled as they are imported: most of what they bring never is.
+INSTALL := -m pip install --quiet --no-compile
 
 $(PY):
 	scripts/venv $(VENV)
 
 # `pip install --group` is known to pip from 25.1 on.
 $(STAMPS)/tools: pyproject.toml | $(PY)
-	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
-	$(PY) -m pip install --quiet --group dev
+	$(PY) $(INSTALL) --upgrade 'pip>=25.1'
+	$(PY) $(INSTALL) --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
 # The compiled part is built in the profile that ships.
@@ -61,7 +62,7 @@ $(STAMPS)/extension: $(STAMPS)/tools $(RUST_SOURCES)
 
 # Not beside the extension: two of pip at once are too many for one environment.
 $(STAMPS)/bench-tools: $(STAMPS)/tools | $(STAMPS)/extension
-	$(PY) -m pip install --quiet --group bench
+	$(PY) $(INSTALL) --group bench
 	@touch $@
 
 setup: $(STAMPS)/extension ## build the extension and install everything into .venv
@@ -237,8 +238,8 @@ VERSUS_PYTHON ?= python3.13
 
 $(VERSUS)/.installed: pyproject.toml
 	PYTHON=$(VERSUS_PYTHON) scripts/venv $(VERSUS)
-	$(VERSUS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(VERSUS)/bin/python -m pip install --quiet --group versus
+	$(VERSUS)/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	$(VERSUS)/bin/python $(INSTALL) --group versus
 	@touch $@
 
 versus: setup $(VERSUS)/.installed ## the same faults at other clients' book code; writes docs/versus.md
@@ -249,8 +250,8 @@ NAUTILUS := target/nautilus
 
 $(NAUTILUS)/.installed: pyproject.toml
 	scripts/venv $(NAUTILUS)
-	$(NAUTILUS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(NAUTILUS)/bin/python -m pip install --quiet --no-deps --group nautilus
+	$(NAUTILUS)/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	$(NAUTILUS)/bin/python $(INSTALL) --no-deps --group nautilus
 	@touch $@
 
 nautilus: $(NAUTILUS)/.installed ## nautilus_trader in an environment of its own, for the scorecard's row C2
@@ -264,7 +265,7 @@ wheel: $(STAMPS)/tools ## dist/*.whl, its content checked against the allow-list
 
 # Each target needs its standard library: `rustup target add TARGET`.
 wheels: $(STAMPS)/tools ## wheels for other machines, linked by zig; TARGETS='TARGET …', else Linux
-	$(PY) -m pip install --quiet --group wheels
+	$(PY) $(INSTALL) --group wheels
 	rm -rf dist
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/wheels $(TARGETS)
 

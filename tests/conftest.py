@@ -1,7 +1,10 @@
-"""Fixtures: logs as they were before, and what connections are tested on and against."""
+"""Fixtures: logs as they were before, and what connections are tested on and against. And how tests
+are collected.
+"""
 
+import gc
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,17 @@ from bookfeed.log import RateLimitedLog
 
 if TYPE_CHECKING:
     from diagnoses import Diagnose
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collects without looking for garbage: nearly all that is made stays, in each worker."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()  # nor is it looked through again with what the tests make
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
