@@ -22,6 +22,7 @@ COMMANDS = (
     "replay",
     "audit",
     "calibrate",
+    "export",
     "signals",
     "import",
     "markets",

@@ -78,7 +78,7 @@ KEEPING: Final = 260 + 170 + 170 + 190 + 40 + 170
 # For another interface of a venue that checks its books.
 SECOND: Final = 330
 # For a recording as data frames.
-FRAMED: Final = 600
+FRAMED: Final = 950
 SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200)
 WORDS_MAX: Final = (
     FRAMED + FACES + BESIDE + DEPLOYED + CHAIN + WITNESS + KEEPING + SECOND + sum((*SPENT, *SUMMED))

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from bookfeed.tables.makers import TABLES
+
 Number = TypeVar("Number", int, float)
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
@@ -48,6 +50,16 @@ def path(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must be a path, and is empty")
     return text
+
+
+def tables(text: str) -> tuple[str, ...]:
+    """An argument type: names of tables with commas between them."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in found or (text,) if name not in TABLES]
+    if unknown:
+        known = ", ".join(TABLES)
+        raise argparse.ArgumentTypeError(f"no table {unknown[0]!r}: there are {known}")
+    return found
 
 
 def duration_s(text: str) -> int:

@@ -24,6 +24,7 @@ from bookfeed.cli.options import (
 from bookfeed.cli.recording_commands import (
     add_audit,
     add_calibrate,
+    add_export,
     add_import,
     add_replay,
     add_signals,
@@ -546,6 +547,7 @@ EVERY: Final = (
     add_audit,
     add_calibrate,
     add_signals,
+    add_export,
     add_import,
     add_markets,
     add_book,

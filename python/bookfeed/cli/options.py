@@ -242,6 +242,16 @@ def outlets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def hash_check(parser: argparse.ArgumentParser) -> None:
+    """How often hashes are checked."""
+    parser.add_argument(
+        "--hash-check",
+        choices=("always", "sampled", "off"),
+        help="how often a book is checked against the venue's hash of it "
+        "(default: as recorded; always for captures)",
+    )
+
+
 def mode(parser: argparse.ArgumentParser) -> None:
     """How the venue of a capture spoke."""
     parser.add_argument(

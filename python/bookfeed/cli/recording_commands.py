@@ -1,16 +1,18 @@
 """The arguments of the subcommands that read a recording, or what was kept, with their help."""
 
-from bookfeed.cli.arguments import duration_s, path, seconds, within
+from bookfeed.cli.arguments import duration_s, path, seconds, tables, within
 from bookfeed.cli.options import (
     WORK,
     WORK_ON_DATA,
     Commands,
+    hash_check,
     mode,
     output,
     paper,
     recording,
     why,
 )
+from bookfeed.tables.makers import CHANGE, DEFAULT_TABLES, DEPTH_MAX, FORMATS, TABLES
 
 
 def add_replay(commands: Commands) -> None:
@@ -33,12 +35,7 @@ def add_replay(commands: Commands) -> None:
     replay.add_argument(
         "--books", action="store_true", help="report every level of the books at the end"
     )
-    replay.add_argument(
-        "--hash-check",
-        choices=("always", "sampled", "off"),
-        help="how often a book is checked against the venue's hash of it "
-        "(default: as recorded; always for captures)",
-    )
+    hash_check(replay)
     mode(replay)
     why(replay)
     paper(replay)
@@ -58,6 +55,69 @@ def add_audit(commands: Commands) -> None:
     recording(audit)
     mode(audit)
     output(audit)
+
+
+def add_export(commands: Commands) -> None:
+    """``bookfeed export``."""
+    exporting = commands.add(
+        "export",
+        "write tables of a recording as Parquet, CSV, Arrow or DuckDB",
+        more="Files are apart by table, day and venue, and complete or not there. coverage.json "
+        "beside them says what the recording does not know: gaps, minutes in which a book could "
+        "not be believed, and why.",
+        example="export recordings --to parquet --table updates,trades --out tables",
+        codes=WORK_ON_DATA,
+    )
+    recording(exporting)
+    exporting.add_argument(
+        "--to", choices=FORMATS, default="parquet", help="which format (default: parquet)"
+    )
+    exporting.add_argument(
+        "--table",
+        type=tables,
+        default=DEFAULT_TABLES,
+        metavar="TABLE,…",
+        help=f"which of {', '.join(TABLES)} (default: {','.join(DEFAULT_TABLES)})",
+    )
+    exporting.add_argument(
+        "--out",
+        type=path,
+        metavar="DIR",
+        help="the directory to make (default: FILE-FORMAT here)",
+    )
+    for name, what in (("start", "received from then on"), ("end", "received before")):
+        exporting.add_argument(
+            f"--{name}", metavar="TIME", help=f"what was {what}: 2026-11-30T18:00:00Z"
+        )
+    for name in ("market", "venue"):
+        exporting.add_argument(
+            f"--{name}",
+            action="append",
+            metavar=name.upper(),
+            help=f"of this {name} alone; again for more",
+        )
+    exporting.add_argument(
+        "--prices",
+        choices=("decimal", "scaled"),
+        default="decimal",
+        help="exact decimals, or integers of 1e-9 and sizes of 1e-8 (default: decimal)",
+    )
+    exporting.add_argument(
+        "--depth",
+        type=within(int, 1, DEPTH_MAX),
+        default=10,
+        metavar="N",
+        help="levels a side in the table of levels (default: 10)",
+    )
+    exporting.add_argument(
+        "--every",
+        default=CHANGE,
+        metavar="TIME",
+        help="how often there are levels: 'change', or 100ms, 1s, 5m (default: change)",
+    )
+    hash_check(exporting)
+    mode(exporting)
+    output(exporting)
 
 
 def add_import(commands: Commands) -> None:

@@ -53,11 +53,15 @@ class Maker(Protocol):
 class Stepping(Protocol):
     """A maker that sees the books as they are between two records."""
 
+    @property
+    def each(self) -> bool:
+        """Whether it looks after each record that gave something."""
+
     def before(self, ts: int) -> None:
         """Time is about to be ``ts``."""
 
-    def look(self, batch: Batch) -> None:
-        """One record was applied, and gave this."""
+    def look(self) -> None:
+        """One record was applied, and what it gave was taken."""
 
 
 class Pass:
@@ -75,6 +79,7 @@ class Pass:
         self.records = self.frames = 0
         self.cut_short = False
         """Whether it ended at the end of the slice, before that of the recording."""
+        self._makers: Sequence[Maker] = ()
         self._source: Final = source
         self._called: Final = called
         self._by_themselves: Final = bool(options.get("auto_subscribe"))
@@ -87,6 +92,8 @@ class Pass:
         Raises ``RecordingError`` if there are frames of books to which nobody is subscribed, or
         none of the markets that are wanted; errors of the source of records pass through.
         """
+        self._makers = makers
+        each = [step for step in steps if step.each]
         waiting = size = 0
         for record in self._source.records:
             kind, ts, conn, payload = record[0], record[1], record[2], record[-1]
@@ -100,16 +107,16 @@ class Pass:
             if kind not in _DATA:
                 for maker in makers:
                     maker.control(kind, ts, conn, payload)
-            if steps and self.engine.pending:
-                batch = self._hand_over(makers)
-                for step in steps:
-                    step.look(batch)
+            if each and self.engine.pending:
+                self.catch_up()
+                for step in each:
+                    step.look()
             waiting, size = waiting + 1, size + len(payload)
             if waiting >= _RECORDS or size >= CHUNK_BYTES_MAX:
                 waiting = size = 0
-                self._hand_over(makers)
+                self.catch_up()
                 yield
-        self._hand_over(makers)
+        self.catch_up()
         self._check()
         yield
 
@@ -131,14 +138,14 @@ class Pass:
         self.first_ts = ts if self.first_ts is None else min(self.first_ts, ts)
         self.last_ts = ts if self.last_ts is None else max(self.last_ts, ts)
 
-    def _hand_over(self, makers: Sequence[Maker]) -> Batch:
+    def catch_up(self) -> None:
+        """Hand over what the engine has to tell."""
         batch = self.engine.drain()
         if self._by_themselves:
             self._learn()
         self.words.learn()
-        for maker in makers:
+        for maker in self._makers:
             maker.take(batch)
-        return batch
 
     def _learn(self) -> None:
         """Books that came by themselves have no subscription to be known from."""

@@ -10,13 +10,14 @@ Every table is what the engine says again when it is given the recording: the sa
 live process saw, to the last digit.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bookfeed.errors import RecordingError
 from bookfeed.recordings.opened import RecordSource, engine_of, open_source
+from bookfeed.tables.makers import CHANGE, Shape, Table, maker
 from bookfeed.tables.rows import Rows, needed
 from bookfeed.tables.slices import Moment, Slice
 
@@ -76,7 +77,7 @@ class Recording:
         prices: "Prices" = "decimal",
     ) -> Rows:
         """Return everything that happened to books: one row an ``Update``."""
-        return self._updates("updates", Slice.of(start, end, market, venue), prices)
+        return self._rows("updates", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def trades(
         self,
@@ -88,7 +89,7 @@ class Recording:
         prices: "Prices" = "decimal",
     ) -> Rows:
         """Return the trades, with the touch as it was published last."""
-        return self._updates("trades", Slice.of(start, end, market, venue), prices)
+        return self._rows("trades", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def states(
         self,
@@ -100,7 +101,29 @@ class Recording:
         prices: "Prices" = "decimal",
     ) -> Rows:
         """Return every change of a book's state, and why."""
-        return self._updates("states", Slice.of(start, end, market, venue), prices)
+        return self._rows("states", Slice.of(start, end, market, venue), Shape.of(prices))
+
+    def levels(
+        self,
+        depth: int = 10,
+        every: str = CHANGE,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        market: Several = None,
+        venue: Several = None,
+        prices: "Prices" = "decimal",
+    ) -> Rows:
+        """Return the best ``depth`` levels of both sides: ``bid_1``, ``bid_qty_1``, ``ask_1``, ….
+
+        A row is how a book stood after one record of the recording, never in the middle of a
+        message. With ``every="change"`` there is one where its best levels, its state or its epoch
+        have changed; with ``"100ms"``, ``"1s"`` or ``"5m"`` at those instants (multiples of that in
+        Unix time) before which they did. Levels that there are not, or that are not known, are
+        null.
+        """
+        shape = Shape.of(prices, depth, every)
+        return self._rows("levels", Slice.of(start, end, market, venue), shape)
 
     def signals(
         self,
@@ -116,12 +139,7 @@ class Recording:
         With ``market`` or ``venue``, those of which a leg is there.
         """
 
-        def maker(run: "Pass") -> "Maker":
-            from bookfeed.tables.signals import SignalRows
-
-            return SignalRows(run, prices)
-
-        return self._rows(Slice.of(start, end, market, venue), prices, maker)
+        return self._rows("signals", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def markets(
         self, *, market: Several = None, venue: Several = None, prices: "Prices" = "decimal"
@@ -130,12 +148,7 @@ class Recording:
         ended.
         """
 
-        def maker(run: "Pass") -> "Maker":
-            from bookfeed.tables.markets import MarketRows
-
-            return MarketRows(run, prices)
-
-        return self._rows(Slice.of(None, None, market, venue), prices, maker)
+        return self._rows("markets", Slice.of(None, None, market, venue), Shape.of(prices))
 
     def own(
         self,
@@ -152,12 +165,7 @@ class Recording:
         there is one row without a side. Private channels are not recorded.
         """
 
-        def maker(run: "Pass") -> "Maker":
-            from bookfeed.tables.own import OwnRows
-
-            return OwnRows(run, prices)
-
-        return self._rows(Slice.of(start, end, market, venue), prices, maker)
+        return self._rows("own", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def begin(self, wanted: Slice) -> "Pass":
         """A pass through it that nobody has made yet, for several tables at once."""
@@ -173,23 +181,10 @@ class Recording:
         """It anew: each is read once."""
         return open_source(self.path, self._mode)
 
-    def _updates(
-        self, table: Literal["updates", "trades", "states"], wanted: Slice, prices: "Prices"
-    ) -> Rows:
-        def maker(run: "Pass") -> "Maker":
-            from bookfeed.tables.updates import UpdateRows
-
-            return UpdateRows(run, table, prices)
-
-        return self._rows(wanted, prices, maker)
-
-    def _rows(self, wanted: Slice, prices: "Prices", maker: "Callable[[Pass], Maker]") -> Rows:
-        if prices not in ("decimal", "scaled"):
-            raise RecordingError(f'prices: "decimal" or "scaled", not {prices!r}')
-
+    def _rows(self, table: Table, wanted: Slice, shape: Shape) -> Rows:
         def making() -> "tuple[Pass, Maker, tuple[Stepping, ...]]":
             run = self.begin(wanted)
-            return run, maker(run), ()
+            return run, *maker(table, run, shape)
 
         return Rows(making, self.ended)
 
