@@ -1,6 +1,6 @@
 """Files of tables, one format a class: each takes record batches, and is whole at the end alone.
 
-A file is one table's rows of one day and one venue: ``updates/2026-11-30/kraken.parquet``.
+A file is one table's rows of one day and one venue: ``updates/2026-11-30/<venue>.parquet``.
 """
 
 from collections.abc import Callable, Iterator
