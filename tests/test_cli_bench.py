@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from lengths import TIMES
 
 from bookfeed.cli import bench, main
 from bookfeed.cli.bench import Books, Contestant, Frame, WrongBooks
@@ -60,6 +61,15 @@ def test_rounds_take_turns(corpus: bench.Corpus) -> None:
 def test_the_command(
     corpus: bench.Corpus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def small(markets: int, count: int, _: Progress) -> bench.Corpus:
+        """A tenth of what is asked for; `make test-long` has all of it."""
+        asked.append((markets, count))
+        return corpus
+
+    if TIMES == 1:
+        monkeypatch.setattr(bench, "make_corpus", small)
     assert main(["bench", "--quick", "-o", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     names = [contestant["name"] for contestant in told["contestants"]]
@@ -67,6 +77,7 @@ def test_the_command(
     assert names[-1] == "json + dict + sorted"
     assert told["contestants"][-1]["times_faster_than_naive"] == 1.0
     assert all(c["us_per_frame"]["min"] > 0 for c in told["contestants"])
-    monkeypatch.setattr(bench, "make_corpus", lambda *_: corpus)
+    monkeypatch.setattr(bench, "make_corpus", small)
     assert main(["bench", "--quick"]) == 0
+    assert set(asked) == {(20, 5_000)}
     assert "compared before timing" in capsys.readouterr().out

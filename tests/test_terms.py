@@ -270,7 +270,7 @@ RULES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.slow
 def test_what_rests_on_references_is_audited() -> None:
     agreed: Counter[str] = Counter()
-    for seed in seeds(2):
+    for seed in seeds(1):
         report = audited(traded(seed), {"hash_check": "off"})
         assert report.findings == [], f"seed {seed}"
         agreed += report.signals
@@ -281,7 +281,7 @@ def test_what_rests_on_references_is_audited() -> None:
 
 def test_what_a_venue_passes_on_is_audited() -> None:
     agreed: Counter[str] = Counter()
-    for seed in (1, 2):
+    for seed in seeds(1, first=2):  # whose prices are written the other way than above
         report = audited(traded(seed, "venue BRTI"), {"hash_check": "off"})
         assert report.findings == [], f"seed {seed}"
         assert report.fair_values > 5
