@@ -232,9 +232,9 @@ def _command(suite: str) -> list[str]:
     kind, _, name = suite.partition(":")
     if kind == "rust":
         # A file of the one program that has nearly all tests, or every program.
-        which = ("*",) if name == "*" else ("all", f"{name}::")
-        package = ("-p", "bookfeed-core", "--test", *which)
-        return [program("cargo"), "test", "--locked", "--quiet", *package]
+        played = ["*"] if name == "*" else ["all", f"{name}::"]
+        core = ["-p", "bookfeed-core", "--test", *played]
+        return [program("cargo"), "test", "--locked", "--quiet", *core]
     if suite == "campaign:*":
         return [sys.executable, "-c", _SWEEP]
     if kind == "campaign":
