@@ -81,10 +81,13 @@ class Coverage:
         self._run: Final = run
         self._books: Final[dict[int, _Standing]] = {}
         self._dropped = self._disconnections = 0
+        self._first_ts: int | None = None
 
     def take(self, batch: Batch) -> None:
         """Take the changes of state."""
         updates = batch.updates
+        if self._first_ts is None and len(updates):
+            self._first_ts = int(updates["ts_recv_ns"][0])
         for record in updates[updates["kind"] == KIND_STATE]:
             ts, state = int(record["ts_recv_ns"]), STATES[record["state"]]
             book = self._books.setdefault(int(record["instrument"]), _Standing(ts, "", ""))
@@ -115,7 +118,7 @@ class Coverage:
         run = self._run
         problems = run.problems()
         return {
-            "from": moment(run.first_ts),
+            "from": moment(self._first_ts),
             "until": moment(run.last_ts),
             "complete": not problems and not self._dropped,
             "problems": problems,

@@ -29,7 +29,7 @@ from bookfeed.tables.columns import (
     plain,
     times,
 )
-from bookfeed.tables.passing import ROWS, Pass
+from bookfeed.tables.passing import ROWS, Pass, instruments_of
 
 _STATES: Final = {word: code for code, word in enumerate(STATES)}
 _CAUSES: Final = {word: code for code, word in enumerate(CAUSES)}
@@ -77,8 +77,7 @@ class LevelRows:
 
     def take(self, batch: Batch) -> None:
         """Take note of which books were told of: a torn one is not, nor what nobody may believe."""
-        if len(batch.updates):
-            self._moved.update(batch.updates["instrument"].tolist())
+        self._moved.update(instruments_of(batch))
 
     def control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         """Nothing of it is a row."""
@@ -124,11 +123,10 @@ class LevelRows:
         row[:_HEAD] = (
             ts, book.instrument, book.epoch, _STATES[book.state], _CAUSES[book.cause],
         )  # fmt: skip
+        sides = row[_HEAD:].reshape(self._depth, 2, 2)
         for at, side in enumerate(_SIDES):
             levels = known_levels(book, side, self._depth)
-            first = _HEAD + 2 * at
-            row[first::4][: len(levels)] = levels[:, 0]
-            row[first + 1 :: 4][: len(levels)] = levels[:, 1]
+            sides[: len(levels), at] = levels
         told = row[1:].tobytes()
         if self._seen.get(book.instrument) == told:
             return

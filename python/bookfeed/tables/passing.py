@@ -6,17 +6,19 @@ after each of them is asked then, and all others now and then. The rows are the 
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from struct import Struct
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from bookfeed._bookfeed import Batch, BookView, Engine
+from bookfeed._bookfeed import Batch, Engine
 from bookfeed.errors import RecordingError
-from bookfeed.recordings.bounds import CHUNK_BYTES_MAX
+from bookfeed.recordings.bounds import CHUNK_BYTES_MAX, TS_MAX
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.opened import RecordSource, engine_of
+from bookfeed.records.update import UPDATE_BYTES, UPDATE_INSTRUMENT_OFFSET
 from bookfeed.tables.books import BookWords
 from bookfeed.tables.slices import Slice
 
@@ -28,7 +30,10 @@ _RECORDS: Final = 1_024
 # Live receive times never step back; those of one run are in order but for so much.
 _DISORDER_NS: Final = 60 * 10**9
 # Kinds of records that bring what the market did; all others say what was done about it.
-_DATA: Final = frozenset({Kind.FRAME, Kind.ADVANCE, Kind.REST, Kind.REST_BOOK, Kind.POLL})
+_DATA: Final = frozenset(map(int, (Kind.FRAME, Kind.ADVANCE, Kind.REST, Kind.REST_BOOK, Kind.POLL)))
+_FRAME: Final = int(Kind.FRAME)
+_INSTRUMENT: Final = Struct("<I")
+_FEW: Final = 8
 
 _log: Final = logging.getLogger("bookfeed.tables")
 
@@ -74,15 +79,16 @@ class Pass:
         self.inputs: Final = EngineInput(self.engine)
         self.words: Final = BookWords(self.inputs.names)
         self.wanted: Final = wanted
-        self.first_ts: int | None = None
         self.last_ts: int | None = None
-        self.records = self.frames = 0
+        """The latest time in it, in Unix nanoseconds."""
+        self.frames = 0
         self.cut_short = False
         """Whether it ended at the end of the slice, before that of the recording."""
         self._makers: Sequence[Maker] = ()
         self._source: Final = source
         self._called: Final = called
         self._by_themselves: Final = bool(options.get("auto_subscribe"))
+        self._newest = -1
         self._stop_ns: Final = _stop_ns(source, wanted)
         self._chosen: tuple[int, npt.NDArray[np.bool_]] = (-1, np.zeros(0, bool))
 
@@ -94,24 +100,30 @@ class Pass:
         """
         self._makers = makers
         each = [step for step in steps if step.each]
+        before = [step.before for step in steps]
+        # What runs for each record is looked up once: it takes as long as the engine does.
+        ingest, engine, stop_ns = self.inputs.ingest, self.engine, self._stop_ns
         waiting = size = 0
         for record in self._source.records:
-            kind, ts, conn, payload = record[0], record[1], record[2], record[-1]
-            if self._beyond(ts):
+            kind, ts, payload = record[0], record[1], record[-1]
+            if stop_ns is not None and ts >= stop_ns:
                 self.cut_short = True
                 break
-            for step in steps:
-                step.before(ts)
-            self.inputs.apply(kind, ts, conn, payload)
-            self._count(kind, ts)
-            if kind not in _DATA:
-                for maker in makers:
-                    maker.control(kind, ts, conn, payload)
-            if each and self.engine.pending:
+            for call in before:
+                call(ts)
+            if kind == _FRAME and -TS_MAX <= ts <= TS_MAX:
+                ingest(record[2], payload, ts)
+                self.frames += 1
+            else:
+                self._apply(kind, ts, record[2], payload)
+            if self.last_ts is None or ts > self.last_ts:
+                self.last_ts = ts
+            if each and engine.pending:
                 self.catch_up()
                 for step in each:
                     step.look()
-            waiting, size = waiting + 1, size + len(payload)
+            waiting += 1
+            size += len(payload)
             if waiting >= _RECORDS or size >= CHUNK_BYTES_MAX:
                 waiting = size = 0
                 self.catch_up()
@@ -132,28 +144,32 @@ class Pass:
         """What of the recording is missing or could not be used, in words."""
         return self._source.problems(self.inputs.records_refused, whole=not self.cut_short)
 
-    def _count(self, kind: int, ts: int) -> None:
-        self.records += 1
-        self.frames += kind == Kind.FRAME
-        self.first_ts = ts if self.first_ts is None else min(self.first_ts, ts)
-        self.last_ts = ts if self.last_ts is None else max(self.last_ts, ts)
+    def _apply(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
+        """Any record; those of control are told to makers as well."""
+        self.inputs.apply(kind, ts, conn, payload)
+        if kind not in _DATA:
+            for maker in self._makers:
+                maker.control(kind, ts, conn, payload)
 
     def catch_up(self) -> None:
         """Hand over what the engine has to tell."""
         batch = self.engine.drain()
-        if self._by_themselves:
-            self._learn()
+        if self._by_themselves and batch.update_bytes:
+            self._learn(max(instruments_of(batch)))
         self.words.learn()
         for maker in self._makers:
             maker.take(batch)
 
-    def _learn(self) -> None:
-        """Books that came by themselves have no subscription to be known from."""
-        views: Sequence[BookView] = self.engine.books()
-        names = self.inputs.names
-        if len(views) <= len(names):
+    def _learn(self, newest: int) -> None:
+        """Books that came by themselves have no subscription to be known from.
+
+        Numbers of books grow, and the first that is told of one is a record.
+        """
+        if newest <= self._newest:
             return
-        for book in views:
+        self._newest = newest
+        names = self.inputs.names
+        for book in self.engine.books():
             if book.instrument not in names:
                 names.learn(
                     book.instrument,
@@ -163,10 +179,6 @@ class Pass:
                     outcome=book.outcome or "",
                     title="",
                 )
-
-    def _beyond(self, ts: int) -> bool:
-        """Whether nothing that is wanted can follow."""
-        return self._stop_ns is not None and ts >= self._stop_ns
 
     def _check(self) -> None:
         if self.frames and not len(self.inputs.names):
@@ -184,6 +196,17 @@ class Pass:
                 )
         for problem in self.problems():
             _log.warning("%s", problem)
+
+
+def instruments_of(batch: Batch) -> list[int]:
+    """The number of the book of each update."""
+    data = batch.update_bytes
+    if len(data) > _FEW * UPDATE_BYTES:
+        found: list[int] = batch.updates["instrument"].tolist()
+        return found
+    # Making an array of one or two takes longer.
+    places = range(UPDATE_INSTRUMENT_OFFSET, len(data), UPDATE_BYTES)
+    return [_INSTRUMENT.unpack_from(data, at)[0] for at in places]
 
 
 def _stop_ns(source: RecordSource, wanted: Slice) -> int | None:
