@@ -90,7 +90,7 @@ def text(screen: Screen, width: int, height: int) -> list[str]:
 def test_80_columns() -> None:
     assert text(SCREEN, 80, 24) == [
         " bookfeed  demo seed 1  2/2 live  12k frames/s  8.1MB/s  01:15  Ctrl-C ends",
-        " book                       bid    ask spread state                    age upd/s",
+        " book               out     bid    ask spread state                    age upd/s",
         " Bitcoin U…wn, 6:15 Up     0.44   0.45   0.01 live                  12.3ms   342",
         " Bitcoin U…wn, 6:15 Down   0.55      -      - live                  12.3ms     0",
         "",
@@ -142,7 +142,7 @@ def test_spreads_take_no_line_from_what_can_be_taken_where_there_is_little_room(
 def test_120_columns_show_sizes_and_whole_names() -> None:
     lines = text(SCREEN, 120, 40)
     assert lines[1].split() == [
-        *("book", "venue", "size", "bid", "ask", "size", "spread", "state", "age", "upd/s")
+        *("book", "venue", "out", "size", "bid", "ask", "size", "spread", "state", "age", "upd/s")
     ]
     assert lines[2].startswith(" Bitcoin Up or Down, 6:15 ")
     assert lines[2].split()[5:10] == ["polymarket", "Up", "13.37", "0.44", "0.45"]
@@ -347,7 +347,7 @@ def test_below_72_columns_books_are_told_in_fewer_words_and_the_rest_is_cut() ->
     narrow = text(SCREEN, 40, 24)
     assert max(map(len, narrow)) <= 40
     assert narrow[0] == " bookfeed  2/2 live  01:15"
-    assert narrow[1].split() == ["book", "bid", "ask", "state"]
+    assert narrow[1].split() == ["book", "out", "bid", "ask", "state"]
     assert [line.split()[-1] for line in narrow[2:4]] == ["live", "live"]
     (stale,) = text(dataclasses.replace(SCREEN, books=[STALE]), 40, 24)[2:3]
     assert stale.rstrip().endswith(" stale")

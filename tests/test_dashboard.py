@@ -37,6 +37,13 @@ VIEWS: Final = ("opportunities", "books", "markets", "feed")
 # Panels of the view that is shown which have to be scrolled sideways to be read.
 SIDEWAYS: Final = """[...document.querySelectorAll("section:not([hidden]) .panel")]
     .filter((panel) => panel.scrollWidth > panel.clientWidth + 1).map((panel) => panel.innerText)"""
+# Each title of a list of signals begins or ends where its column does.
+TITLED: Final = """[...document.querySelectorAll("section:not([hidden]) .list .signal")].every(
+    (row) => [...row.parentElement.previousElementSibling.children].every((title, at) => {
+        const [a, b] = [title, row.children[at]].map((one) => one.getBoundingClientRect());
+        const beside = Math.abs(a.left - b.left) < 2 || Math.abs(a.right - b.right) < 2;
+        return !a.width || !b.width || beside;
+    }))"""
 PRICE: Final = re.compile(r"\b0\.\d+")
 
 
@@ -323,6 +330,7 @@ async def test_nothing_is_wider_than_the_window(
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size["width"], view
             assert not await page.evaluate(SIDEWAYS), view
+            assert await page.evaluate(TITLED), view
         await page.keyboard.press("2")
         await page.locator("#books tbody tr", has_text="Yes").click()
         await says(page, "#ladder .bids", "0.4")

@@ -30,6 +30,7 @@ from bookfeed.monitor.text import (
     cells,
     clip,
     columns,
+    cut,
     pad,
     printable,
     shown_duration,
@@ -119,6 +120,8 @@ _WIDTH_MIN: Final = 72
 _NARROW_STATE: Final = 7
 _NAME_WIDTH_MIN: Final = 12
 _SIZE_WIDTH: Final = 8
+# Outcomes are words of two or three letters as often as not, and names else.
+_OUTCOME_WIDTH_MAX: Final = 8
 # Prices of contracts fit into the first; nothing that a book can hold has more digits before
 # its point than the last.
 _PRICE_WIDTH_MIN: Final = 6
@@ -321,7 +324,9 @@ def _size(qty_e8: int | None) -> str:
 
 _VENUE: Final = _Column("venue", 10, "<", lambda row: row.venue, _dim)
 _COLUMNS: Final = (
-    _Column("", 4, "<", lambda row: row.outcome, _dim, narrow=4),
+    _Column(
+        "out", 4, "<", lambda row: cut(row.outcome, _OUTCOME_WIDTH_MAX), _dim, fitted=True, narrow=4
+    ),
     _Column(
         "size", _SIZE_WIDTH, ">", lambda row: _size(row.bid_qty_e8), _dim, sized=True, fitted=True
     ),

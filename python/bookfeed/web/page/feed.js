@@ -26,9 +26,9 @@ export class Feed {
     this.#doubted = lines(doubted.body, ["", "state", "", "number"],
       (one) => [one.venue, one.looks === "over" ? "over" : one.state, one.cause.replaceAll("_", " "), count(one.count)], (one) => one.looks);
     this.#none = make("p", { class: "good" });
-    const why = table([["name", "rule", "name"], ["kind", "kind", "wide"], ["text", "why not"],
+    const why = table([["name", "rule", "name"], ["kind", "kind", "wide"], ["text", "why not", "text"],
       ["count", "how often", "number"]]);
-    this.#why = lines(why.body, ["name", "wide", "", "number"],
+    this.#why = lines(why.body, ["name", "wide", "text", "number"],
       (one) => [one.name || one.rule, one.rule, one.text, count(one.count)]);
     const latency = make("div");
     this.#latency = new Rows(latency, stage, fillStage);

@@ -56,7 +56,7 @@ export class Opportunities {
 
 function titles() {
   return make("div", { class: "signal title", "aria-hidden": "true" },
-    ...TITLES.map(([text, name]) => make("span", { class: name }, text)));
+    ...TITLES.map(([text, name]) => make("span", { class: `${name} ${text}` }, text)));
 }
 
 function row(signal, open) {
