@@ -201,6 +201,40 @@ async def test_books_that_are_over_do_not_gather_in_a_page_that_stays_open(
         assert await page.evaluate(known) == [*range(300), *range(700, 900)]
 
 
+async def test_rows_out_of_sight_are_drawn_seldom_but_lose_their_prices_at_once(
+    server: Server, path: Path
+) -> None:
+    async with shown(server, path) as (page, *_):
+        found = """(async () => {
+            const part = (name) => import(`${location.origin}/page/${name}.js`);
+            const [{ Known }, { Books }] = await Promise.all([part("known"), part("books")]);
+            const place = document.createElement("div");
+            document.querySelector("main").prepend(place);
+            const known = new Known();
+            const books = new Books(place, known, () => {}, () => null);
+            const told = [];
+            const tell = (bid, state) => {
+                const book = { venue: "v", market: "m", outcome: "Yes", bid_qty: "1", ask: "0.9" };
+                const more = { ask_qty: "1", state, cause: "snapshot", bid };
+                known.take({ type: "books", feed: "heard", books: [...Array(300).keys()].map((n) =>
+                    ({ ...book, ...more, symbol: `s${1000 + n}` })) });
+                books.draw();
+                const bids = [...place.querySelectorAll("td.bid")].map((cell) => cell.textContent);
+                told.push([bids[0], bids.at(-1)]);
+            };
+            tell("0.1", "live");
+            tell("0.2", "live");
+            tell("0.3", "stale");
+            tell("0.4", "live");
+            await new Promise((later) => setTimeout(later, 1100));
+            tell("0.5", "live");
+            return told;
+        })()"""
+        assert await page.evaluate(found) == [
+            ["0.1", "0.1"], ["0.2", "0.1"], ["", ""], ["0.4", "0.4"], ["0.5", "0.5"],
+        ]  # fmt: skip
+
+
 async def test_a_feed_that_is_lost_leaves_no_price_and_comes_back(
     server: Server, path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import { key } from "./known.js";
 import { count, duration, exact, number, size } from "./words.js";
 
 const SHOWN = 300;
+const FAR_MS = 1000;
 const COLUMNS = [
   ["venue", "venue", "venue"], ["title", "market", "name market"], ["outcome", "outcome", "name outcome"],
   ["bid_qty", "size", "number wide"], ["bid", "bid", "number bid"], ["ask", "ask", "number ask"],
@@ -15,7 +16,8 @@ const NUMBERS = new Set(["bid", "ask", "bid_qty", "ask_qty", "spread", "age"]);
 
 /** Shows the books of `known` in `place`; `open(book)` shows one's ladder. */
 export class Books {
-  #known; #rows; #titles; #found; #search; #sorted = "venue"; #down = false; #chosen = () => null;
+  #known; #rows; #body; #titles; #found; #search; #sorted = "venue"; #down = false;
+  #chosen = () => null; #at = 0; #middle = 0; #reach = Infinity;
 
   constructor(place, known, open, chosen) {
     this.#known = known;
@@ -34,6 +36,7 @@ export class Books {
       make("div", { class: "bar" }, make("h2", {}, "Books"), this.#search, this.#found), made));
     this.#search.addEventListener("input", () => this.draw());
     this.#rows = new Rows(body, (book) => this.#row(book, open), (row, book) => this.#fill(row, book));
+    this.#body = body;
     body.addEventListener("keydown", walk);
   }
 
@@ -56,6 +59,7 @@ export class Books {
     const over = (book) => this.#known.over(book);
     fitting.sort((a, b) => over(a) - over(b)
       || order(value(a), value(b), this.#down) || order(key(a), key(b), false));
+    this.#look();
     this.#rows.show(fitting.slice(0, SHOWN), key);
     const more = fitting.length > SHOWN ? `, the first ${SHOWN} shown` : "";
     say(this.#found, `${count(fitting.length)} of ${count(this.#known.books.size)}${more}`);
@@ -63,6 +67,15 @@ export class Books {
       if (COLUMNS[i][0] !== this.#sorted) title.removeAttribute("aria-sort");
       else title.setAttribute("aria-sort", this.#down ? "descending" : "ascending");
     });
+  }
+
+  /** Which rows are in sight, or less than a window away from it. */
+  #look() {
+    const { top, height } = this.#body.getBoundingClientRect();
+    const each = height / this.#body.children.length;
+    this.#at = 0;
+    this.#middle = each ? (innerHeight / 2 - top) / each : 0;
+    this.#reach = each ? (1.5 * innerHeight) / each : Infinity;
   }
 
   #sort(column) {
@@ -88,8 +101,15 @@ export class Books {
     return row;
   }
 
+  /** Rows far out of sight are filled once a second, but at once if they may be believed no more. */
   #fill(row, book) {
     const now = performance.now();
+    const chosen = this.#chosen() === key(book);
+    if (row.chosen !== chosen) row.setAttribute("aria-selected", String(row.chosen = chosen));
+    const far = Math.abs(this.#at++ - this.#middle) > this.#reach;
+    const looks = this.#known.looks(book, now);
+    if (far && row.className === looks && now - row.filledMs < FAR_MS) return;
+    row.filledMs = now;
     const believed = this.#known.believed(book, now);
     const price = (text) => (believed ? exact(text) : "");
     const age = book.ts_evidence ? Math.max(Date.now() * 1e6 - book.ts_evidence, 0) : null;
@@ -101,8 +121,7 @@ export class Books {
     ];
     texts.forEach((text, i) => say(row.children[i], text));
     if (row.called !== texts[1]) row.called = row.title = texts[1];
-    look(row, this.#known.looks(book, now));
-    row.setAttribute("aria-selected", String(this.#chosen() === key(book)));
+    look(row, looks);
   }
 }
 

@@ -127,6 +127,7 @@ at("token").addEventListener("submit", (event) => {
   field.value = "";
   say(at("wrong"), "If this stays, the token was a wrong one.");
 });
+addEventListener("scroll", changed, { passive: true });
 addEventListener("hashchange", () => {
   const to = location.hash.slice(1);
   if (VIEWS.includes(to) && to !== view) go(to);
