@@ -31,6 +31,7 @@ PACKAGES: Final = (
     "sim/([a-z_]+/){0,2}",
     "sinks/",
     "sync/",
+    "tables/",
     "top/",
     "venues/",
     "web/",
