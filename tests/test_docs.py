@@ -79,7 +79,9 @@ KEEPING: Final = 260 + 170 + 170 + 190 + 40 + 170
 SECOND: Final = 330
 # For a recording as data frames.
 FRAMED: Final = 950
-SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200)
+# For recordings served in their venue's protocol.
+NATIVE: Final = 330
+SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE)
 WORDS_MAX: Final = (
     FRAMED + FACES + BESIDE + DEPLOYED + CHAIN + WITNESS + KEEPING + SECOND + sum((*SPENT, *SUMMED))
 )

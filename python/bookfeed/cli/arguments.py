@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from bookfeed.tables.makers import TABLES
@@ -11,6 +12,7 @@ Number = TypeVar("Number", int, float)
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _DAY_S: Final = 86_400
+_NS_PER_S: Final = 1_000_000_000
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": _DAY_S}
 
 
@@ -68,3 +70,21 @@ def duration_s(text: str) -> int:
     if found is None or int(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"must be such as 30m, 1h or 2d, not {text!r}")
     return int(found[1]) * _UNITS_S[found[2]]
+
+
+def moment(text: str) -> tuple[int, bool]:
+    """An argument type: a time such as ``2026-11-30T03:15:00Z``, UTC unless it says otherwise, or
+    ``+90s`` from a beginning; nanoseconds, and whether they count from there.
+    """
+    if text.startswith("+"):
+        return duration_s(text[1:]) * _NS_PER_S, True
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be such as 2026-11-30T03:15:00Z, or +90s from the beginning, not {text!r}"
+        ) from None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    since = when - datetime.fromtimestamp(0, UTC)
+    return (since.days * _DAY_S + since.seconds) * _NS_PER_S + since.microseconds * 1_000, False

@@ -1,8 +1,9 @@
 """The arguments of every subcommand, with their help; nothing here does any work."""
 
+import argparse
 from typing import Final
 
-from bookfeed.cli.arguments import duration_s, numbered, path, within
+from bookfeed.cli.arguments import duration_s, moment, numbered, path, within
 from bookfeed.cli.installing_commands import add_completion, add_man
 from bookfeed.cli.looking_commands import add_mcp, add_top
 from bookfeed.cli.options import (
@@ -344,7 +345,8 @@ def add_sim(commands: Commands) -> None:
         "sim",
         "serve a simulated venue on this machine, to try and to test a client",
         more="It speaks the venue's protocol on loopback, knows the true books, and makes faults "
-        "on demand. The first line it prints is JSON: where it listens, and its markets.",
+        "on demand; with --from it serves a recording in their place. The first line it prints is "
+        "JSON: where it listens, and its markets.",
         example="sim --markets 20 --rate 1000 --fault disconnect@5s",
         codes=SERVICE,
     )
@@ -398,7 +400,33 @@ def add_sim(commands: Commands) -> None:
         metavar="PLAN.toml",
         help="make the faults of this file, too: tables [[fault]] with kind, at_s, every_s, …",
     )
+    _served_recording(sim)
     child(sim)
+
+
+def _served_recording(sim: argparse.ArgumentParser) -> None:
+    """What can be said of a recording that is served in place of a simulation."""
+    sim.add_argument(
+        "--from",
+        dest="recording",
+        type=path,
+        metavar="RECORDING",
+        help="serve this recording in place of simulated markets: its frames as they were "
+        "received, once somebody has subscribed",
+    )
+    sim.add_argument(
+        "--speed",
+        type=within(float, 0, 1_000_000),
+        metavar="N",
+        help="how many times as fast as it was received; 0: as fast as clients read (default: 1)",
+    )
+    sim.add_argument(
+        "--at",
+        type=moment,
+        metavar="TIME",
+        help="where in the recording to begin, such as 2026-11-30T03:15:00Z (UTC), or +90s from "
+        "its beginning",
+    )
 
 
 def add_bench(commands: Commands) -> None:

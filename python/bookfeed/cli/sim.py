@@ -13,6 +13,9 @@ from bookfeed.venues import VENUES
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Serves until SIGINT, SIGTERM or, if asked, the end of standard input."""
+    for option in ("speed", "at"):
+        if args.recording is None and (given := getattr(args, option)) is not None:
+            raise ConfigError(f"--{option}", str(given), "is of a recording: only with --from")
     name = args.venue or next(iter(VENUES))
     try:
         tls = None if args.tls is None else SimTls()
@@ -20,6 +23,10 @@ def execute(args: argparse.Namespace) -> ExitCode:
         raise SimulatorError(f"--tls: {error}: pip install cryptography") from error
     if tls is not None:
         Path(args.tls).write_bytes(tls.authority_pem)
+    if args.recording is not None:
+        from bookfeed.cli import sim_recording
+
+        return sim_recording.execute(args, tls)
     options = Options(
         markets=args.markets,
         rate=args.rate,

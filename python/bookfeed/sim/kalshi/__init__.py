@@ -4,7 +4,6 @@
 """
 
 from bookfeed.sim.kalshi.server import (
-    WS_PATH,
     KalshiSimConfig,
     KalshiSimServer,
     configured,
@@ -13,6 +12,7 @@ from bookfeed.sim.kalshi.server import (
     run_blocking,
     serve,
 )
+from bookfeed.sim.kalshi.signed import WS_PATH
 
 __all__ = [
     "WS_PATH",

@@ -10,46 +10,41 @@ Markets move only while somebody is subscribed to something; their clocks go on 
 Every handshake must be signed. It listens on loopback and refuses to do otherwise.
 """
 
-import asyncio
 import json
 import ssl
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Final, TypedDict
 
-from picows import (
-    WSTransport,
-    WSUpgradeRequest,
-    WSUpgradeResponse,
-    WSUpgradeResponseWithListener,
-)
+from picows import WSTransport
 
 from bookfeed.sim.entry import Options
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.kalshi import rest_text
-from bookfeed.sim.kalshi.auth import Authenticator, KeyPair, generate_key
 from bookfeed.sim.kalshi.config import KalshiVenueConfig
 from bookfeed.sim.kalshi.events import Event
 from bookfeed.sim.kalshi.faults import KalshiFault, KalshiInjector
 from bookfeed.sim.kalshi.market import Market
 from bookfeed.sim.kalshi.session import KalshiSession, Out
+from bookfeed.sim.kalshi.signed import (
+    HEARTBEAT_S,
+    TIMESTAMP_TOLERANCE_S,
+    SignedPeer,
+    SignedServer,
+)
 from bookfeed.sim.kalshi.venue import KalshiTruth, SimKalshi
 from bookfeed.sim.kalshi.wire import Message
-from bookfeed.sim.peer import Peer
 from bookfeed.sim.server import (
     NS_PER_MS,
     TRADES_MAX,
     RestService,
-    VenueServer,
     check_listening,
     serve_until_told,
     started,
 )
 
-WS_PATH: Final = "/trade-api/ws/v2"
 # Fewer markets than these are short windows only.
 _SHAPES_MIN: Final = 6
 
@@ -71,9 +66,9 @@ class KalshiSimConfig(KalshiVenueConfig):
     tls: ssl.SSLContext | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     """Public keys (PEM) by key id; with none, the server makes one key pair for its clients."""
-    timestamp_tolerance_s: float = 5.0
+    timestamp_tolerance_s: float = TIMESTAMP_TOLERANCE_S
     """How far a handshake's timestamp may be from now, either way."""
-    heartbeat_s: float = 10.0
+    heartbeat_s: float = HEARTBEAT_S
 
     def __post_init__(self) -> None:
         KalshiVenueConfig.__post_init__(self)
@@ -117,38 +112,21 @@ def configured(options: Options) -> KalshiSimConfig:
     )
 
 
-class Client(Peer):
+class Client(SignedPeer):
     """The server's end of one connection."""
 
     def __init__(self, server: "KalshiSimServer") -> None:
-        super().__init__(server)
+        super().__init__(server, server.config.heartbeat_s)
         self._server = server
-        self._heartbeat: asyncio.TimerHandle | None = None
         self.session: KalshiSession
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Takes the connection into service; heartbeats begin."""
         super().on_ws_connected(transport)
         self.session = KalshiSession(self._server.venue, self.conn)
-        self._await_heartbeat()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Forgets the client."""
-        if self._heartbeat:
-            self._heartbeat.cancel()
-        super().on_ws_disconnected(transport)
-
-    def _await_heartbeat(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._heartbeat = loop.call_later(self._server.config.heartbeat_s, self._beat)
-
-    def _beat(self) -> None:
-        if self.open and self._transport:
-            heartbeat = self._server.injector.heartbeat(self.conn, time.time_ns())
-            if heartbeat is not None:
-                self.flush()
-                self._transport.send_ping(heartbeat)
-            self._await_heartbeat()
+    def _next_heartbeat(self) -> bytes | None:
+        return self._server.injector.heartbeat(self.conn, time.time_ns())
 
     def _receive(self, text: bytes) -> None:
         self._server.catch_up()
@@ -195,30 +173,23 @@ class Client(Peer):
                 self.close_as(fault.variant)
 
 
-class KalshiSimServer(VenueServer[Client]):
+class KalshiSimServer(SignedServer[Client]):
     """A running simulator; made by ``serve``."""
 
     injector: KalshiInjector
 
-    WS_PATH = WS_PATH
-
     def __init__(self, config: KalshiSimConfig, events: Sequence[Event] | None = None) -> None:
         """``events`` is what there is to trade, by default what the configuration draws."""
         super().__init__(config)
+        self._take_keys(config.keys, config.timestamp_tolerance_s)
         now_ns = time.time_ns()
         self.config = config
-        self.key: KeyPair | None = None if config.keys else generate_key()
-        """The key that clients sign with, if the configuration names none."""
-        keys = {self.key.key_id: self.key.public_pem} if self.key else config.keys
         self.venue = self._made_venue(now_ns // NS_PER_MS, events)
         self.injector = KalshiInjector(config.faults, config.seed, now_ns)
         self.trades: deque[Message] = deque(maxlen=TRADES_MAX)
         """The newest prints, oldest first."""
         self.archived: set[str] = set()
         """Tickers of markets that were settled so long ago that they stand among old ones."""
-        self.refused = 0
-        """Handshakes refused so far."""
-        self._auth = Authenticator(keys, config.timestamp_tolerance_s)
         self.followed: list[Market] = []
         """The markets that somebody follows; the others stand still."""
 
@@ -282,18 +253,8 @@ class KalshiSimServer(VenueServer[Client]):
 
     # the hub of the connections
 
-    def _accept(self, request: WSUpgradeRequest) -> Client | WSUpgradeResponseWithListener | None:
-        path = request.path.split(b"?")[0].decode("ascii", "replace")
-        if path != WS_PATH:
-            return None
-        refusal = self._auth.refusal(request.headers, path, time.time_ns() // NS_PER_MS)
-        if refusal is None:
-            return Client(self)
-        self.refused += 1
-        answer = WSUpgradeResponse.create_error_response(
-            HTTPStatus.UNAUTHORIZED, refusal, {"Content-Type": "application/json"}
-        )
-        return WSUpgradeResponseWithListener(answer, None)
+    def _client(self) -> Client:
+        return Client(self)
 
     def _welcome(self, conn: int) -> None:
         self.injector.connected(conn)

@@ -6,7 +6,8 @@ and beyond 500 assets initial books stop arriving.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from bookfeed.sim.peer import POLICY_VIOLATION, Peer, PeerHub
@@ -30,21 +31,16 @@ class Hub(PeerHub, Protocol):
         """Is told when the set of markets ``client`` follows may have changed."""
 
 
-class Client(Peer):
-    """The server's end of one connection to the market channel."""
+class ChannelPeer(Peer):
+    """What may be said on a connection to the market channel, and what is answered."""
 
-    def __init__(self, hub: Hub, now_ns: Callable[[], int]) -> None:
+    def __init__(self, hub: PeerHub) -> None:
         super().__init__(hub)
-        self.masks: dict[int, int] = {}
-        """Subscribed outcomes by market."""
         self.custom = False
         """Whether the custom features are on."""
-        self._hub = hub
-        self._now_ns = now_ns
-        self._subscribed: set[str] = set()
+        self.subscribed: set[str] = set()
+        """Asset ids."""
         self._started = False
-
-    # the protocol
 
     def _receive(self, text: bytes) -> None:
         if text.strip().upper() == b"PING":
@@ -67,29 +63,54 @@ class Client(Peer):
             self._update(request)
 
     def _pong(self) -> None:
-        pong = self._hub.injector.pong(self.conn, b"PONG", self._now_ns())
-        if pong is not None:
-            self._say(pong)
+        self._say(b"PONG")
 
     def _update(self, request: dict[str, Any]) -> None:
         if "custom_feature_enabled" in request:
             self.custom = bool(request["custom_feature_enabled"])
         asset_ids = request["assets_ids"]
         if request["operation"] == "unsubscribe":
-            self._subscribed.difference_update(asset_ids)
-            self._recount()
-        elif all(asset_id in self._subscribed for asset_id in asset_ids):
-            self._recount()
+            self.subscribed.difference_update(asset_ids)
+            self._changed()
+        elif all(asset_id in self.subscribed for asset_id in asset_ids):
+            self._changed()
             self._say(b"NO NEW ASSETS")
         else:
             self._add(asset_ids, dump=bool(request.get("initial_dump", True)))
 
     def _add(self, asset_ids: Iterable[str], *, dump: bool) -> None:
         fresh = [asset_id for asset_id in dict.fromkeys(asset_ids)
-                 if asset_id not in self._subscribed]  # fmt: skip
-        self._subscribed.update(fresh)
-        self._recount()
-        if dump and len(self._subscribed) <= SNAPSHOT_ASSETS_MAX:
+                 if asset_id not in self.subscribed]  # fmt: skip
+        self.subscribed.update(fresh)
+        self._changed()
+        self._added(fresh, dump=dump)
+
+    @abstractmethod
+    def _added(self, fresh: Sequence[str], *, dump: bool) -> None:
+        """Tells what a new subscription to assets is told first; ``dump``: if it wants books."""
+
+    @abstractmethod
+    def _changed(self) -> None:
+        """Is told when what is subscribed may have changed."""
+
+
+class Client(ChannelPeer):
+    """The server's end of one connection to the simulated market channel."""
+
+    def __init__(self, hub: Hub, now_ns: Callable[[], int]) -> None:
+        super().__init__(hub)
+        self.masks: dict[int, int] = {}
+        """Subscribed outcomes by market."""
+        self._hub = hub
+        self._now_ns = now_ns
+
+    def _pong(self) -> None:
+        pong = self._hub.injector.pong(self.conn, b"PONG", self._now_ns())
+        if pong is not None:
+            self._say(pong)
+
+    def _added(self, fresh: Sequence[str], *, dump: bool) -> None:
+        if dump and len(self.subscribed) <= SNAPSHOT_ASSETS_MAX:
             initial = self._hub.venue.initial_books(fresh)
             books = self._hub.injector.first_books(self.conn, initial, self._now_ns())
             if books is not None:
@@ -97,9 +118,9 @@ class Client(Peer):
         for trade in self._hub.injector.trades_anew(fresh):
             self._say(trade)
 
-    def _recount(self) -> None:
+    def _changed(self) -> None:
         self.masks.clear()
-        for asset_id in self._subscribed:
+        for asset_id in self.subscribed:
             market = self._hub.venue.market_of(asset_id)
             if market:
                 bit = self._hub.venue.assets[asset_id].bit
