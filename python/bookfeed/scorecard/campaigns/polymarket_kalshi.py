@@ -297,8 +297,13 @@ def judge(run: TwoVenueRun, desk: Desk, report: Report) -> None:
             report.traps[kind] += 1
     report.traps["inverted"] += INVERTED
     report.traps["augmented"] += 1
+    unpriced = [
+        (label.episode.target, label.start_ns, label.end_ns)
+        for label in run.labels
+        if label.episode.kind == "override"
+    ]
     for chance in run.opportunities():
-        if is_owed(run, chance, disturbed):
+        if is_owed(run, chance, disturbed) and not is_unpriced(run, chance, unpriced):
             report.owed += 1
             times = [t for t in opened.get(chance.combination, []) if t >= chance.start_ns]
             end_ns = chance.end_ns or run.now_ns
@@ -324,6 +329,19 @@ def is_owed(run: TwoVenueRun, chance: Opportunity, disturbed: list[tuple[int, in
     if name.startswith("basket") and not run.events[name].exhaustive:
         return False
     return not any(start < end_ns and chance.start_ns < end for start, end in disturbed)
+
+
+def is_unpriced(
+    run: TwoVenueRun, chance: Opportunity, unpriced: list[tuple[str, int, int]]
+) -> bool:
+    """Whether nobody can know its fees: what a series asks once an override, which was all that was
+    listed, is taken back.
+    """
+    name, end_ns = chance.combination.partition(":")[0], chance.end_ns or run.now_ns
+    return any(
+        name == target and start < end_ns and chance.start_ns < end
+        for target, start, end in unpriced
+    )
 
 
 SCENARIO: Final = play
