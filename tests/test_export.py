@@ -192,7 +192,7 @@ def test_what_fails_leaves_nothing(recording: Path, tmp_path: Path, monkeypatch:
             export(open_recording(recording), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "out").mkdir()
-    with pytest.raises(RecordingError, match="it is there already"):
+    with pytest.raises(FileExistsError, match="it is there already"):
         export(open_recording(recording), tmp_path / "out")
     with pytest.raises(RecordingError, match="no table 'books': there are updates"):
         export(open_recording(recording), tmp_path / "b", tables=["books"])  # type: ignore[list-item]

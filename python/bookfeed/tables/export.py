@@ -38,11 +38,12 @@ def export(
     """Write tables of a recording into the directory ``out``, which must not be there yet.
 
     Returns what ``coverage.json`` says. Raises ``RecordingError`` for what cannot be meant or had,
-    and ``OSError`` where it cannot be written; nothing is left then that looks like an export.
+    ``FileExistsError`` if ``out`` is there, ``OSError`` where it cannot be written; nothing is left
+    then that looks like an export.
     """
     chosen = _chosen(tables, to)
     if out.exists() or out.is_symlink():
-        raise RecordingError(f"{out}: it is there already: name another directory, or remove it")
+        raise FileExistsError(f"{out}: it is there already: name another directory, or remove it")
     make_private_directory(out.parent)
     making = out.with_name(f".{out.name}.partial-{os.getpid()}")
     making.mkdir(mode=0o700)
@@ -51,7 +52,7 @@ def export(
         (making / MANIFEST).write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
         _sync(making)
         if out.exists():
-            raise RecordingError(f"{out}: somebody made it meanwhile: name another directory")
+            raise FileExistsError(f"{out}: somebody made it meanwhile: name another directory")
         making.rename(out)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
