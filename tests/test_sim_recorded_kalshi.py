@@ -15,14 +15,24 @@ import pytest
 from audit_journals import kalshi_recorded
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from served import Judge, Truth, written
-from waiting import PATIENCE_S
+from kalshi_server import market
+from served import Judge, Truth, stands, written
+from spot_live import OPTIONS, Tape
+from waiting import PATIENCE_S, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bookfeed._bookfeed import Batch, Engine
+from bookfeed.audit import Auditor
+from bookfeed.feed.feed import Feed
 from bookfeed.recordings.playback import Playback
+from bookfeed.scorecard.witness import EngineWitness
 from bookfeed.sim.kalshi.recorded import RecordedKalshi, served
 from bookfeed.sim.recorded import RecordedConfig, Rerun
+from bookfeed.venues.base import Endpoint
+from bookfeed.venues.kalshi import Credentials, kalshi
+from bookfeed.venues.kalshi_keys import parse_key
+from bookfeed.venues.secret import Secret
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -195,3 +205,53 @@ async def test_nobody_comes_in_without_the_key(trouble: tuple[Path, Truth]) -> N
         with pytest.raises(InvalidStatus, match="401"):
             await connect(server.url)
         assert server.refused == 1
+
+
+async def test_a_feed_attached_to_a_recording(trouble: tuple[Path, Truth]) -> None:
+    path, truth = trouble
+    judge, tape = Judge(truth, "kalshi"), Tape()
+    options: dict[str, Any] = {"max_delay_s": 0.0}
+    async with rerun(path, speed=6.0) as (run, server):
+        told = server.ready()
+        key = Credentials(told["key_id"], parse_key(Secret(told["private_key"]), "test"))
+        feed = Feed(
+            [market(symbol) for _, symbol in truth.past.listed],
+            endpoints={
+                "kalshi": Endpoint(kalshi(credentials=key), server.url, server.rest_url),
+            },
+            engine=Engine(**options),
+            recorder=tape,
+            options=OPTIONS,
+        )
+
+        def on_batch(batch: Batch) -> None:
+            for instrument in set(batch.updates["instrument"].tolist()):
+                view = feed.book(instrument)
+                if view.live:
+                    judge.judge_version(view.symbol, stands(view))
+
+        feed.on_batch(on_batch)
+        final: dict[tuple[str, str], Any] = {}
+        goodbye = server.end
+
+        async def end() -> None:
+            # What was sent has arrived when each book that is live is as it was at last.
+            with suppress(TimeoutError):
+                await until(
+                    lambda: all(
+                        stands(feed.book(symbol)) == version
+                        for (_, symbol), version in truth.final.items()
+                    )
+                )
+            views = [view for view in feed.books() if view.live]
+            final.update({(view.venue, view.symbol): stands(view) for view in views})
+            await goodbye()
+
+        server.end = end  # type: ignore[method-assign]
+        async with feed:
+            await until(lambda: run.ended)
+    assert judge.wrong == []
+    assert judge.checked > 50
+    assert final == truth.final
+    report = Auditor(EngineWitness(Engine(**options))).run(tape.records)
+    assert report.findings_total == 0, report.findings[:3]

@@ -337,9 +337,12 @@ class Rerun:
         self._playing: asyncio.Task[None] | None = None
 
     def _skip(self, begin_ns: int | None) -> int:
-        """Goes to where it begins, with nobody listening yet."""
+        """Goes to where it begins, with nobody listening yet.
+
+        What was recorded before there was a time, such as how a venue is spoken to, has none.
+        """
         while (next_ns := self._past.next_ns) is not None:
-            if begin_ns is None or next_ns >= begin_ns:
+            if next_ns >= (1 if begin_ns is None else begin_ns):
                 return next_ns if begin_ns is None else begin_ns
             self._go_on()
         return self._past.now_ns
