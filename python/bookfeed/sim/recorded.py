@@ -140,6 +140,10 @@ class Past(Protocol):
     """The recording."""
 
     @property
+    def begin_ns(self) -> int:
+        """The time of the first record that has one, Unix ns."""
+
+    @property
     def now_ns(self) -> int:
         """The time that was reached."""
 
@@ -333,19 +337,17 @@ class Rerun:
         """Whether it came to its end."""
         self._past = past
         self._speed = speed
-        self._begin_ns = self._skip(begin_ns)
+        self._begin_ns: Final = past.begin_ns if begin_ns is None else begin_ns
         self._playing: asyncio.Task[None] | None = None
+        self._skip()
 
-    def _skip(self, begin_ns: int | None) -> int:
+    def _skip(self) -> None:
         """Goes to where it begins, with nobody listening yet.
 
         What was recorded before there was a time, such as how a venue is spoken to, has none.
         """
-        while (next_ns := self._past.next_ns) is not None:
-            if next_ns >= (1 if begin_ns is None else begin_ns):
-                return next_ns if begin_ns is None else begin_ns
+        while (next_ns := self._past.next_ns) is not None and next_ns < self._begin_ns:
             self._go_on()
-        return self._past.now_ns
 
     def _go_on(self) -> None:
         for step in self._past.take():

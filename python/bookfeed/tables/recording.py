@@ -138,7 +138,6 @@ class Recording:
 
         With ``market`` or ``venue``, those of which a leg is there.
         """
-
         return self._rows("signals", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def markets(
@@ -147,7 +146,6 @@ class Recording:
         """Return the books, one row each: what is known of their markets, since when, and how they
         ended.
         """
-
         return self._rows("markets", Slice.of(None, None, market, venue), Shape.of(prices))
 
     def own(
@@ -164,7 +162,6 @@ class Recording:
         What was said last of a book stands in place of all before; where nothing rests any more,
         there is one row without a side. Private channels are not recorded.
         """
-
         return self._rows("own", Slice.of(start, end, market, venue), Shape.of(prices))
 
     def begin(self, wanted: Slice) -> "Pass":

@@ -297,13 +297,15 @@ def judge(run: TwoVenueRun, desk: Desk, report: Report) -> None:
             report.traps[kind] += 1
     report.traps["inverted"] += INVERTED
     report.traps["augmented"] += 1
-    unpriced = [
-        (label.episode.target, label.start_ns, label.end_ns)
-        for label in run.labels
-        if label.episode.kind == "override"
-    ]
+    # What a series asks is known to nobody once an override, which was all that was listed, is
+    # taken back.
+    unpriced: dict[str, list[tuple[int, int]]] = {}
+    for label in run.labels:
+        if label.episode.kind == "override":
+            unpriced.setdefault(label.episode.target, []).append((label.start_ns, label.end_ns))
     for chance in run.opportunities():
-        if is_owed(run, chance, disturbed) and not is_unpriced(run, chance, unpriced):
+        name = chance.combination.partition(":")[0]
+        if is_owed(run, chance, disturbed + unpriced.get(name, [])):
             report.owed += 1
             times = [t for t in opened.get(chance.combination, []) if t >= chance.start_ns]
             end_ns = chance.end_ns or run.now_ns
@@ -329,19 +331,6 @@ def is_owed(run: TwoVenueRun, chance: Opportunity, disturbed: list[tuple[int, in
     if name.startswith("basket") and not run.events[name].exhaustive:
         return False
     return not any(start < end_ns and chance.start_ns < end for start, end in disturbed)
-
-
-def is_unpriced(
-    run: TwoVenueRun, chance: Opportunity, unpriced: list[tuple[str, int, int]]
-) -> bool:
-    """Whether nobody can know its fees: what a series asks once an override, which was all that was
-    listed, is taken back.
-    """
-    name, end_ns = chance.combination.partition(":")[0], chance.end_ns or run.now_ns
-    return any(
-        name == target and start < end_ns and chance.start_ns < end
-        for target, start, end in unpriced
-    )
 
 
 SCENARIO: Final = play
