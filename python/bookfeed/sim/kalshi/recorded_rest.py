@@ -9,9 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from bookfeed.sim.kalshi.recorded import Market
 from bookfeed.sim.kalshi.rest import BASE_PATH
-from bookfeed.sim.kalshi.wire import levels_text
+from bookfeed.sim.kalshi.wire import Identity, Levels, levels_text
 from bookfeed.sim.rest import RestBase, json_answer
 
 _MISSING: Final = '{"error":{"code":"not_found","message":"not found"}}'
@@ -22,7 +21,7 @@ _BATCH_MAX: Final = 100
 class RecordedRest(RestBase):
     """Serves ``known``, the books among some tickers that may be believed now."""
 
-    def __init__(self, known: Callable[[Iterable[str]], Iterable[Market]]) -> None:
+    def __init__(self, known: Callable[[Iterable[str]], Iterable[tuple[Identity, Levels]]]) -> None:
         self._known = known
         super().__init__(
             (
@@ -38,9 +37,9 @@ class RecordedRest(RestBase):
 
     async def _orderbook(self, request: web.Request) -> web.Response:
         depth = request.query.get("depth", "0")
-        for market in self._known([request.match_info["ticker"]]):
+        for _, book in self._known([request.match_info["ticker"]]):
             best = int(depth) if depth.isdecimal() else 0
-            return json_answer(f'{{"orderbook_fp":{_ladders(market, best)}}}')
+            return json_answer(f'{{"orderbook_fp":{_ladders(book, best)}}}')
         return json_answer(_MISSING, 404)
 
     async def _orderbooks(self, request: web.Request) -> web.Response:
@@ -48,14 +47,14 @@ class RecordedRest(RestBase):
         if not 1 <= len(tickers) <= _BATCH_MAX:
             return json_answer(_BAD, 400)
         books = ",".join(
-            f'{{"ticker":"{market.identity.ticker}","orderbook_fp":{_ladders(market, 0)}}}'
-            for market in self._known(tickers)
+            f'{{"ticker":"{identity.ticker}","orderbook_fp":{_ladders(book, 0)}}}'
+            for identity, book in self._known(tickers)
         )
         return json_answer(f'{{"orderbooks":[{books}]}}')
 
 
-def _ladders(market: Market, best: int) -> str:
+def _ladders(book: Levels, best: int) -> str:
     """Both sides, NO at NO prices; the best ``best`` levels of each, 0 for all."""
-    sides = (dict(sorted(side.items())[-best:]) for side in market.levels())
+    sides = (dict(sorted(side.items())[-best:]) for side in book)
     yes, no = (f"[{levels_text(side)}]" for side in sides)
     return f'{{"yes_dollars":{yes},"no_dollars":{no}}}'
