@@ -1,6 +1,7 @@
 """The dashboard in a real browser: what it shows, of whom it asks, and what it never shows."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ from waiting import until
 from web_server import Served, served, served_feed
 
 from bookfeed import Rule
+from bookfeed.catalogue.listing import Listing
 from bookfeed.market import Market, Outcome
+from bookfeed.recordings.pace import Pace
 from bookfeed.rules.alerts import Alert
 from bookfeed.web import dashboard
 from bookfeed.web.door import Rules
@@ -369,3 +372,36 @@ async def test_nothing_is_wider_than_the_window(
         await page.locator("#books tbody tr", has_text="Yes").click()
         await says(page, "#ladder .bids", "0.4")
         await keep(page, f"ladder-{size['width']}-{scheme}")
+
+
+async def test_latencies_are_told_by_how_often_they_come(server: Server, path: Path) -> None:
+    async with shown(server, path, "feed") as (page, there, _):
+        stage = page.locator("#feed .stage", has_text="from our socket to the record")
+        await stage.locator("svg rect.box").first.wait_for()
+        bars = await stage.locator("svg rect.box title").all_text_contents()
+        told = there.server.world.pieces["feed"]["latency_ns"]["recv_to_emit"]
+        # Nothing of it is lost: each record is in one bar.
+        assert sum(int(one.rsplit(": ", 1)[1].replace(",", "")) for one in bars) <= told["count"]
+        assert told["below"][-1][1] == told["count"] > 0
+
+
+async def test_a_window_that_is_played_in_haste_counts_down_as_it_is_played(
+    server: Server, path: Path
+) -> None:
+    async with shown(server, path, "markets") as (page, there, feed):
+        now, quarter = time.time_ns(), 900 * 10**9
+        end = now + 50 * 10**9
+        # By its name it ended an hour ago; its last minute is played now.
+        feed.keep_pace(Pace(end, now - 4 * quarter, 60 * 10**9, quarter))
+        feed.know(
+            Listing(
+                venue="polymarket", market="0xabc", slug="up", title="Up?", status="open",
+                open_ts=now - 5 * quarter, close_ts=now - 4 * quarter,
+            )
+        )  # fmt: skip
+        await until(lambda: there.server.world.markets.get(("polymarket", "0xabc")))
+        told = there.server.world.market("polymarket", "0xabc")
+        assert list(told["played_ts"]) == [end - 60 * 10**9, end]
+        await says(page, "#markets .when", "Closes")
+        await page.locator("#markets .when", has_text=re.compile(r", in 00:[0-5]\d")).wait_for()
+        await page.locator("#markets .clocks", has_text=re.compile(r"open for 00:\d\d")).wait_for()

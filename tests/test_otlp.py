@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -84,18 +85,29 @@ async def test_a_collector_gets_what_prometheus_gets(server: Server, tmp_path: P
         # Under the names that the page has, and no others.
         _, page = await there.ask("/metrics")
         named = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
-        latency = {f"bookfeed_latency_seconds{suffix}" for suffix in ("", "_sum", "_count")}
-        assert set(points) == named | latency
-        stages = {dict(labels)["stage"] for labels in points["bookfeed_latency_seconds_count"]}
-        assert "recv_to_emit" in stages
+        assert set(points) == named
         (resource,) = collector.requests[-1].resource_metrics
         attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
         assert attributes["service.name"] == "bookfeed"
         kinds = {m.name: m.WhichOneof("data") for m in resource.scope_metrics[0].metrics}
         assert kinds["bookfeed_frames_total"] == "sum" and kinds["bookfeed_books"] == "gauge"
-        units = {m.name: m.unit for m in resource.scope_metrics[0].metrics}
-        assert units["bookfeed_latency_seconds"] == "s"
-        assert units["bookfeed_latency_seconds_count"] == "1"
+        (latency,) = (m for m in resource.scope_metrics[0].metrics if "latency" in m.name)
+        assert latency.unit == "s"
+        assert {m.unit for m in resource.scope_metrics[0].metrics if "_seconds" not in m.name} == {
+            "1"
+        }
+        told = {one.attributes[0].value.string_value: one for one in latency.histogram.data_points}
+        stage = told["recv_to_emit"]
+        assert len(stage.bucket_counts) == len(stage.explicit_bounds) + 1
+        assert sum(stage.bucket_counts) == stage.count > 0
+        assert sorted(stage.explicit_bounds) == list(stage.explicit_bounds)
+        # One by one, not added up as Prometheus has them.
+        page_counts = [
+            int(line.rsplit(" ", 1)[1])
+            for line in page.splitlines()
+            if line.startswith('bookfeed_latency_seconds_bucket{stage="recv_to_emit"')
+        ]
+        assert list(accumulate(stage.bucket_counts)) == page_counts
 
 
 async def test_a_collector_that_fails_or_is_gone_ends_nothing(

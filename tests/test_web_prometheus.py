@@ -77,6 +77,13 @@ scrape_configs:
             )
             heard = found["result"]
         assert heard[0]["value"][1] == "1"
+        # What Prometheus makes of the buckets is what the feed has measured, to a bucket.
+        made = await ask(
+            there, prometheus_server, "/api/v1/query",
+            query='histogram_quantile(0.5, bookfeed_latency_seconds_bucket{stage="recv_to_emit"})',
+        )  # fmt: skip
+        median_s = there.server.world.pieces["feed"]["latency_ns"]["recv_to_emit"]["p50"] / 1e9
+        assert median_s / 4 < float(made["result"][0]["value"][1]) < median_s * 4
         groups = await ask(there, prometheus_server, "/api/v1/rules")
         (group,) = groups["groups"]
         assert len(group["rules"]) == 8

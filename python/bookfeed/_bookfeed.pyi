@@ -711,6 +711,10 @@ class Histogram:
         """The duration that ``p`` percent do not exceed, in nanoseconds: 0 is the minimum, 100
         the maximum. ``None`` while empty, and for a ``p`` that is not from 0 to 100.
         """
+    def below(self, bounds_ns: Sequence[int]) -> list[int]:
+        """For each of ``bounds_ns``, in ascending order, how many durations are below it. Exact for
+        powers of two; of others those within 1/64 below may be missing.
+        """
     @property
     def count(self) -> int:
         """How many durations were counted; negative ones are not."""

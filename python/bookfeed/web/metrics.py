@@ -1,7 +1,7 @@
 """What is measured of the feed and its server; ``/metrics`` has it in Prometheus' text format.
 
 Names begin with ``bookfeed_`` and end in their unit. Counters of the feed are handed on under their
-own names; latencies are summaries, whose quantiles the engine has measured.
+own names; latencies are histograms, in buckets that double.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from bookfeed.web.world import World
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-_QUANTILES: Final = {"p50": "0.5", "p90": "0.9", "p99": "0.99", "p999": "0.999"}
 _NS_PER_S: Final = 1e9
 # What a feed counts that goes up and down.
 _GAUGES: Final = ("loop_stall_ns_max", "wall_step_ns")
@@ -26,7 +25,7 @@ class Family(NamedTuple):
 
     name: str
     kind: str
-    """``gauge``, ``counter`` or ``summary``."""
+    """``gauge``, ``counter`` or ``histogram``."""
     about: str
     samples: Sequence[Sample]
 
@@ -121,13 +120,17 @@ def _connections(made: Families, world: World) -> None:
 def _latency(made: Families, latencies: Mapping[str, Mapping[str, Any]]) -> None:
     samples: list[Sample] = []
     for stage, told in latencies.items():
-        for name, quantile in _QUANTILES.items():
-            if told[name] is not None:
-                label = {"stage": stage, "quantile": quantile}
-                samples.append(("", label, told[name] / _NS_PER_S))
-        total = (told["mean"] or 0) * told["count"] / _NS_PER_S
-        samples += [("_sum", {"stage": stage}, total), ("_count", {"stage": stage}, told["count"])]
-    made.family("bookfeed_latency_seconds", "summary", "Latency by stage.", samples)
+        label = {"stage": stage}
+        samples += [
+            ("_bucket", {**label, "le": repr(bound_ns / _NS_PER_S)}, count)
+            for bound_ns, count in told["below"]
+        ]
+        samples += [
+            ("_bucket", {**label, "le": "+Inf"}, told["count"]),
+            ("_sum", label, (told["mean"] or 0) * told["count"] / _NS_PER_S),
+            ("_count", label, told["count"]),
+        ]
+    made.family("bookfeed_latency_seconds", "histogram", "Latency by stage.", samples)
 
 
 def _sinks(made: Families, sinks: Iterable[Mapping[str, Any]]) -> None:

@@ -1,20 +1,21 @@
 """``Pushing``: hands what ``/metrics`` has to a collector of OpenTelemetry, every few seconds.
 
-The same families under the same names, by OTLP over HTTP. Latencies are gauges by quantile, with
-their sums and counts beside, since the engine has measured the quantiles already. A collector that
-is slow or gone is waited for on a thread, and costs nobody a tick.
+The same families under the same names, by OTLP over HTTP. A collector that is slow or gone is
+waited for on a thread, and costs nobody a tick.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
+    Histogram,
+    HistogramDataPoint,
     Metric,
     MetricExporter,
     MetricExportResult,
@@ -96,28 +97,55 @@ class Pushing:
         if counts.get("feed_attaches_total", 0.0) != self._attaches:
             self._attaches, self._began_ns = counts["feed_attaches_total"], now_ns
         metrics = [
-            metric
-            for family in families(self._world, counts)
-            for metric in _metrics(family, self._began_ns, now_ns)
+            _metric(family, self._began_ns, now_ns) for family in families(self._world, counts)
         ]
         scope = ScopeMetrics(_SCOPE, metrics, "")
         return MetricsData([ResourceMetrics(self._resource, [scope], "")])
 
 
-def _metrics(family: Family, began_ns: int, now_ns: int) -> Iterator[Metric]:
-    """A family as metrics, one for each suffix of its name."""
-    by_suffix: dict[str, list[Sample]] = {}
-    for sample in family.samples:
-        by_suffix.setdefault(sample[0], []).append(sample)
-    for suffix, samples in by_suffix.items():
-        name = family.name + suffix
+def _metric(family: Family, began_ns: int, now_ns: int) -> Metric:
+    """A family as one metric."""
+    data: Gauge | Histogram | Sum
+    if family.kind == "histogram":
+        found = _histograms(family.samples, began_ns, now_ns)
+        data = Histogram(found, AggregationTemporality.CUMULATIVE)
+    else:
         points = [
-            NumberDataPoint(
-                {key: str(value) for key, value in labels.items()}, began_ns, now_ns, number
-            )
-            for _, labels, number in samples
+            NumberDataPoint(_attributes(labels), began_ns, now_ns, number)
+            for _, labels, number in family.samples
         ]
-        counted = family.kind == "counter" or suffix != ""
+        counted = family.kind == "counter"
         data = Sum(points, AggregationTemporality.CUMULATIVE, True) if counted else Gauge(points)
-        unit = "s" if "_seconds" in name and suffix != "_count" else "1"
-        yield Metric(name, family.about, unit, data)
+    unit = "s" if "_seconds" in family.name else "1"
+    return Metric(family.name, family.about, unit, data)
+
+
+def _histograms(samples: Iterable[Sample], began_ns: int, now_ns: int) -> list[HistogramDataPoint]:
+    """One point for each stage: the samples of a histogram come together, ``_count`` as the last.
+
+    Prometheus' counts add up from the shortest on, OpenTelemetry's are those of each bucket.
+    """
+    made = []
+    bounds: list[float] = []
+    counts: list[int] = []
+    total = 0.0
+    for suffix, labels, number in samples:
+        if suffix == "_bucket":
+            bounds.append(float(str(labels["le"])))
+            counts.append(number)
+        elif suffix == "_sum":
+            total = number
+        else:
+            each = [count - before for count, before in zip(counts, [0, *counts], strict=False)]
+            made.append(
+                HistogramDataPoint(
+                    _attributes(labels), began_ns, now_ns, number, total, each, bounds[:-1],
+                    None, None,  # type: ignore[arg-type] # extremes, which are not told
+                )
+            )  # fmt: skip
+            bounds, counts = [], []
+    return made
+
+
+def _attributes(labels: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in labels.items()}

@@ -302,5 +302,6 @@ class World:
     def market(self, venue: str, market: str) -> dict[str, Any]:
         """What is known of a market besides its books."""
         known = self.markets.get((venue, market), {})
-        nothing = dict.fromkeys(("title", "series", "strike", "open_ts", "close_ts", "result"))
+        names = ("title", "series", "strike", "open_ts", "close_ts", "played_ts", "result")
+        nothing = dict.fromkeys(names)
         return nothing | dict(known) | {"venue": venue, "market": market}

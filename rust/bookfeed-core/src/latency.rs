@@ -161,6 +161,23 @@ impl Histogram {
         Some(self.max)
     }
 
+    /// For each of some bounds, in ascending order, how many durations are below it.
+    ///
+    /// Exact where a bound is a power of two; otherwise those within 1/64 below it may be missing.
+    #[must_use]
+    pub fn below(&self, bounds: &[u64]) -> Vec<u64> {
+        let mut buckets = self.counts.iter().enumerate().peekable();
+        let mut seen = 0;
+        let mut found = Vec::with_capacity(bounds.len());
+        for &bound in bounds {
+            while let Some((_, &count)) = buckets.next_if(|&(at, _)| highest(at) < bound) {
+                seen += count;
+            }
+            found.push(seen);
+        }
+        found
+    }
+
     /// Adds everything `other` has counted.
     pub fn merge(&mut self, other: &Self) {
         for (slot, &count) in self.counts.iter_mut().zip(&other.counts) {
@@ -233,6 +250,24 @@ mod tests {
         histogram.record(1_000_000);
         assert_eq!(histogram.percentile(99.9), Some(7));
         assert_eq!(histogram.percentile(99.91), Some(1_000_000));
+    }
+
+    #[test]
+    fn what_is_below_a_power_of_two_is_exact() {
+        let mut histogram = Histogram::new();
+        let values: [i64; 10] = [0, 1, 63, 64, 1_023, 1_024, 1_025, 65_535, 65_536, 1 << 40];
+        for value in values {
+            histogram.record(value);
+        }
+        histogram.record(-1);
+        for power in 0..62 {
+            let naive = values.iter().filter(|&&value| value < 1 << power).count();
+            assert_eq!(histogram.below(&[1 << power]), [naive as u64], "2^{power}");
+        }
+        assert_eq!(histogram.below(&[64, 1_024, 1_024, 65_536]), [3, 5, 5, 8]);
+        // 1,025 lies in the bucket of 1,024 to 1,039.
+        assert_eq!(histogram.below(&[1_025, 1_039, 1_040, u64::MAX]), [5, 5, 7, 10]);
+        assert_eq!(histogram.below(&[]), [0; 0]);
     }
 
     #[test]

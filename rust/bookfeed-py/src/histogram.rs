@@ -32,6 +32,13 @@ impl Histogram {
         self.inner.percentile(p)
     }
 
+    /// For each of ``bounds_ns``, in ascending order, how many durations are below it. Exact for
+    /// powers of two; of others those within 1/64 below may be missing.
+    #[expect(clippy::needless_pass_by_value, reason = "it comes from Python")]
+    fn below(&self, bounds_ns: Vec<u64>) -> Vec<u64> {
+        self.inner.below(&bounds_ns)
+    }
+
     /// How many durations were counted; negative ones are not.
     #[getter]
     fn count(&self) -> u64 {

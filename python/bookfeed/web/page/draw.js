@@ -88,18 +88,34 @@ function steps(points) {
   return path;
 }
 
-/** How latencies are spread, over powers of ten: half of them in the box, its line the median. */
+/** How latencies are spread: how many there are between a power of two and the next. */
 export function distribution(place, latency) {
-  const svg = canvas(place, 22, "Distribution");
+  const tall = 44;
+  const svg = canvas(place, tall, "Distribution");
   const [low, high] = [3, 11];
-  const x = (ns) => ((Math.log10(Math.max(ns, 1000)) - low) / (high - low)) * WIDTH;
-  svg.append(
-    drawn("line", { class: "axis", x1: x(latency.min), x2: x(latency.max), y1: 11, y2: 11 }),
-    drawn("rect", { class: "box", x: x(latency.p50), y: 4, height: 14,
-      width: Math.max(x(latency.p99) - x(latency.p50), 1) }),
-    drawn("line", { class: "mark", x1: x(latency.p50), x2: x(latency.p50), y1: 2, y2: 20 }));
+  const x = (ns) => Math.min(Math.max((Math.log10(Math.max(ns, 1)) - low) / (high - low), 0), 1) * WIDTH;
+  const bars = latency.below.map(([bound, below], at, all) => {
+    const [from, before] = at ? all[at - 1] : [0, 0];
+    return [from, bound, below - before];
+  });
+  const most = Math.max(...bars.map(([, , often]) => often), 1);
+  for (const [from, to, often] of bars) {
+    if (!often) continue;
+    // One among a million is still a line to be seen.
+    const height = Math.max((often / most) * tall, 1);
+    const bar = drawn("rect", { class: "box", x: x(from), y: tall - height, height,
+      width: Math.max(x(to) - x(from) - 1, 1) });
+    const title = drawn("title", {});
+    title.textContent = `${duration(from)} to ${duration(to)}: ${count(often)}`;
+    bar.append(title);
+    svg.append(bar);
+  }
+  svg.append(drawn("line", { class: "axis", x1: 0, x2: WIDTH, y1: tall, y2: tall }));
+  for (const ns of [latency.p50, latency.p99]) {
+    svg.append(drawn("line", { class: "mark", x1: x(ns), x2: x(ns), y1: 0, y2: tall }));
+  }
   for (let power = low; power <= high; power += 2) {
-    svg.append(drawn("text", { x: ((power - low) / (high - low)) * WIDTH, y: 34,
+    svg.append(drawn("text", { x: ((power - low) / (high - low)) * WIDTH, y: tall + 12,
       "text-anchor": power === low ? "start" : power === high ? "end" : "middle" },
     power === 11 ? "100 s" : duration(10 ** power)));
   }

@@ -44,7 +44,7 @@ export class Feed {
       panel("Books that may not be believed", doubted.made, this.#none),
       panel("Alerts", alerts.made, this.#silent),
       panel("Why not: what rules refused to signal", why.made),
-      panel("Latency: median, and up to the slowest of a hundred", latency),
+      panel("Latency: how often how long; lines at the median and at 99 of a hundred", latency),
       panel("What has happened since this page is open", events.made));
   }
 

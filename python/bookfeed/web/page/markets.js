@@ -28,7 +28,7 @@ export class Markets {
         return made;
       },
       (element, [closes, markets]) => {
-        say(element.firstElementChild, when(closes));
+        say(element.firstElementChild, when(closes, markets[0].close_ts));
         element.rows.show(markets, name);
       });
   }
@@ -41,7 +41,7 @@ export class Markets {
     const found = new Map();
     for (const one of markets.filter((each) => !each.spot)) {
       const over = one.books.every((book) => this.#known.over(this.#newest(book)));
-      const closes = over ? OVER : one.close_ts ?? 0;
+      const closes = over ? OVER : span(one)[1] ?? 0;
       found.set(closes, [...(found.get(closes) ?? []), one]);
     }
     for (const group of found.values()) group.sort((a, b) => (a.strike ?? 0) - (b.strike ?? 0));
@@ -110,11 +110,11 @@ export class Markets {
     }
     const now = Date.now() * 1e6;
     const [opened, strike, result] = clocks.children;
-    const begins = market.open_ts && market.open_ts > now;
-    say(opened, !market.open_ts ? "" : begins ? `opens in ${clock((market.open_ts - now) / 1e9)}`
-      : market.close_ts && market.close_ts < now
-        ? `was open for ${clock((market.close_ts - market.open_ts) / 1e9)}`
-        : `open for ${clock((now - market.open_ts) / 1e9)}`);
+    const [opens, closes] = span(market);
+    say(opened, !opens ? "" : opens > now ? `opens in ${clock((opens - now) / 1e9)}`
+      : closes && closes < now
+        ? `was open for ${clock((closes - opens) / 1e9)}`
+        : `open for ${clock((now - opens) / 1e9)}`);
     const reference = market.strike === null ? null : this.#reference(market);
     const apart = reference === null ? null : reference.price - market.strike;
     const unknown = market.close_ts === null ? "" : "no strike yet";
@@ -147,10 +147,15 @@ function name(market) {
   return `${market.venue}\n${market.market}`;
 }
 
-function when(closes) {
+/** When a market opens and closes, or when its window is played, if it is simulated in haste. */
+function span(market) {
+  return market.played_ts ?? [market.open_ts, market.close_ts];
+}
+
+function when(closes, stated) {
   if (closes === OVER) return "Over";
   if (!closes) return "Without an end that is known";
-  const at = new Date(closes / 1e6).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  const at = new Date(stated / 1e6).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   const left = closes / 1e9 - Date.now() / 1e3;
   return left > 0 ? `Closes ${at}, in ${clock(left)}` : `Closed ${at}, ${clock(-left)} ago`;
 }
