@@ -734,6 +734,31 @@ class Histogram:
         """Forgets everything."""
 
 @final
+class LevelRows:
+    """The best ``depth`` levels a side of an engine's books as rows of int64.
+
+    A row is ``5 + 4 * depth`` numbers: time, instrument, epoch, places in ``STATES`` and ``CAUSES``;
+    then for each level price and size of the bid, price and size of the ask, ``ABSENT`` where there
+    is none, or none is known of. There is one where a book differs from the row before it.
+    """
+
+    def __new__(cls, depth: int) -> LevelRows: ...
+    def note(self, update_bytes: bytes) -> None:
+        """Notes which books the packed updates of a batch are about."""
+    def look(self, engine: Engine, ts: int) -> None:
+        """Rows of the books that were noted, as they are now; ``ts`` is their time."""
+    def look_waiting(self, engine: Engine, ts: int) -> None:
+        """The same for the books that updates are about which wait in the engine and were not looked
+        at; ``drained`` has to be told once they were handed over.
+        """
+    def drained(self) -> None:
+        """No update waits in the engine any more."""
+    def __len__(self) -> int:
+        """How many rows have come together."""
+    def take(self) -> bytes:
+        """Hands the rows over, packed."""
+
+@final
 class Notice:
     """A venue's reply to a command, or its word that something ends or failed. Numbers that it
     does not state are 0, texts empty.

@@ -7,14 +7,13 @@ none.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bookfeed._bookfeed import ABSENT, CAUSES, STATES, Batch, BookView
-from bookfeed.errors import EngineError
+from bookfeed._bookfeed import CAUSES, STATES, Batch, LevelRows
 from bookfeed.tables import books
 from bookfeed.tables.columns import (
     PRICE_PLACES,
@@ -29,22 +28,18 @@ from bookfeed.tables.columns import (
     plain,
     times,
 )
-from bookfeed.tables.passing import ROWS, Pass, instruments_of
+from bookfeed.tables.passing import ROWS, Pass
 
-_STATES: Final = {word: code for code, word in enumerate(STATES)}
-_CAUSES: Final = {word: code for code, word in enumerate(CAUSES)}
-_SIDES: Final[tuple[Literal["bid", "ask"], ...]] = ("bid", "ask")
+_SIDES: Final = ("bid", "ask")
 # Of a row before its levels: time, instrument, epoch, state, cause.
 _HEAD: Final = 5
-_PRICE_SCALE: Final = 10**PRICE_PLACES
 
 
-class LevelRows:
+class LevelMaker:
     """The rows of the table of levels; ``every_ns`` is 0 for every change."""
 
     def __init__(self, run: Pass, prices: Prices, depth: int, every_ns: int) -> None:
         self._run: Final = run
-        self._depth: Final = depth
         self._every_ns: Final = every_ns
         self._fields: Final = [
             number_field(f"{side}{what}_{level}", places, prices)
@@ -63,11 +58,9 @@ class LevelRows:
                 *self._fields,
             ]
         )
-        self._room: Ints = np.empty((ROWS, _HEAD + 4 * depth), np.int64)
-        self._rows = 0
-        self._full: list[Ints] = []
-        self._seen: Final[dict[int, bytes]] = {}
-        self._moved: Final[set[int]] = set()
+        self._rows: Final = LevelRows(depth)
+        self._width: Final = _HEAD + 4 * depth
+        self._moved = False
         self._ts = 0
 
     @property
@@ -77,7 +70,11 @@ class LevelRows:
 
     def take(self, batch: Batch) -> None:
         """Take note of which books were told of: a torn one is not, nor what nobody may believe."""
-        self._moved.update(instruments_of(batch))
+        if self.each:
+            self._rows.drained()  # they were looked at already
+        else:
+            self._rows.note(batch.update_bytes)
+            self._moved = self._moved or bool(batch.update_bytes)
 
     def control(self, kind: int, ts: int, conn: int, payload: bytes) -> None:
         """Nothing of it is a row."""
@@ -88,53 +85,35 @@ class LevelRows:
             instant = -(-self._ts // self._every_ns) * self._every_ns
             if instant < ts:
                 self._run.catch_up()
-                self._look(instant)
+                self._rows.look(self._run.engine, instant)
+                self._moved = False
         self._ts = max(self._ts, ts)
 
     def look(self) -> None:
         """One record was applied."""
-        self._look(self._ts)
+        self._rows.look_waiting(self._run.engine, self._ts)
 
     def ready(self, *, end: bool = False) -> Iterator[Any]:
         """Hand out what has come together."""
-        if end and self._rows:
-            self._full.append(self._room[: self._rows])
-            self._rows = 0
-        full, self._full = self._full, []
-        for rows in full:
-            yield pa.RecordBatch.from_arrays(self._columns(rows), schema=self.schema)
-
-    def _look(self, ts: int) -> None:
-        """Rows of the books that are others than they were."""
-        wanted = self._run.wanted
-        chosen = self._run.of_books() if wanted.of_books else None
-        for instrument in sorted(self._moved):
-            if chosen is not None and not chosen[instrument]:
-                continue
-            try:
-                self._row(ts, self._run.engine.book(instrument), keep=wanted.has(ts))
-            except EngineError:  # it is gone
-                self._seen.pop(instrument, None)
-        self._moved.clear()
-
-    def _row(self, ts: int, book: BookView, *, keep: bool) -> None:
-        row = self._room[self._rows]
-        row[:] = ABSENT
-        row[:_HEAD] = (
-            ts, book.instrument, book.epoch, _STATES[book.state], _CAUSES[book.cause],
-        )  # fmt: skip
-        sides = row[_HEAD:].reshape(self._depth, 2, 2)
-        for at, side in enumerate(_SIDES):
-            levels = known_levels(book, side, self._depth)
-            sides[: len(levels), at] = levels
-        told = row[1:].tobytes()
-        if self._seen.get(book.instrument) == told:
+        if len(self._rows) < (1 if end else ROWS):
             return
-        self._seen[book.instrument] = told
-        self._rows += keep
-        if self._rows == len(self._room):
-            self._full.append(self._room)
-            self._room, self._rows = np.empty_like(self._room), 0
+        rows = np.frombuffer(self._rows.take(), np.int64).reshape(-1, self._width)
+        rows = rows[self._kept(rows)]
+        for at in range(0, len(rows), ROWS):
+            part = rows[at : at + ROWS]
+            yield pa.RecordBatch.from_arrays(self._columns(part), schema=self.schema)
+
+    def _kept(self, rows: Ints) -> npt.NDArray[np.bool_]:
+        """Which of them belong to the slice."""
+        wanted = self._run.wanted
+        kept = np.ones(len(rows), bool)
+        if wanted.start_ns is not None:
+            kept &= rows[:, 0] >= wanted.start_ns
+        if wanted.end_ns is not None:
+            kept &= rows[:, 0] < wanted.end_ns
+        if wanted.of_books:
+            kept &= self._run.of_books()[rows[:, 1]]
+        return kept
 
     def _columns(self, rows: Ints) -> list[Any]:
         instruments = rows[:, 1].astype(np.uint32)
@@ -148,17 +127,3 @@ class LevelRows:
         ]
         levels = [number(rows[:, _HEAD + at], one.type) for at, one in enumerate(self._fields)]
         return head + levels
-
-
-def known_levels(book: BookView, side: Literal["bid", "ask"], depth: int) -> npt.NDArray[np.int64]:
-    """The best levels of a side, as ``levels_exact`` has them, as far as the book is known.
-
-    What is listed beyond is there because it changed; others beside it may be missing.
-    """
-    levels = book.levels_exact(side, depth)
-    last = book.depth_known(side)
-    if last is None:
-        return levels
-    last_e9 = round(last * _PRICE_SCALE)
-    inside = levels[:, 0] >= last_e9 if side == "bid" else levels[:, 0] <= last_e9
-    return levels[inside]

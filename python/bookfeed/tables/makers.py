@@ -55,14 +55,14 @@ def every_ns_of(every: str) -> int:
 
 def maker(table: Table, run: "Pass", shape: Shape) -> "tuple[Maker, tuple[Stepping, ...]]":
     """What makes the rows of a table, and what looks at books between two records for it."""
-    from bookfeed.tables.levels import LevelRows
+    from bookfeed.tables.levels import LevelMaker
     from bookfeed.tables.markets import MarketRows
     from bookfeed.tables.own import OwnRows
     from bookfeed.tables.signals import SignalRows
     from bookfeed.tables.updates import UpdateRows
 
     if table == "levels":
-        levels = LevelRows(run, shape.prices, shape.depth, shape.every_ns)
+        levels = LevelMaker(run, shape.prices, shape.depth, shape.every_ns)
         return levels, (levels,)
     if table == "signals":
         return SignalRows(run, shape.prices), ()

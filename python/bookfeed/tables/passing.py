@@ -119,7 +119,6 @@ class Pass:
             if self.last_ts is None or ts > self.last_ts:
                 self.last_ts = ts
             if each and engine.pending:
-                self.catch_up()
                 for step in each:
                     step.look()
             waiting += 1

@@ -55,5 +55,6 @@ pub mod update;
 pub mod latency;
 
 pub mod engine;
+pub mod level_rows;
 
 pub mod journal;

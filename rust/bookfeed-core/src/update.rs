@@ -290,6 +290,13 @@ pub fn legs_of(record: &[u8]) -> (usize, usize) {
     (u32::from_le_bytes(first) as usize, usize::from(record[116]))
 }
 
+/// The number of the instrument that a packed update is about; 0 of bytes that are none.
+#[must_use]
+pub fn instrument_of(update: &[u8]) -> u32 {
+    let number = update.get(80..84).and_then(|bytes| bytes.try_into().ok());
+    u32::from_le_bytes(number.unwrap_or_default())
+}
+
 /// Appends a leg record.
 pub(crate) fn write_leg(leg: &crate::signals::Leg, standing: &LegStanding, out: &mut Vec<u8>) {
     let mut record = [0u8; LEG_SIZE];

@@ -13,6 +13,7 @@ mod fair;
 mod histogram;
 mod index;
 mod journal;
+mod level_rows;
 mod listening;
 mod numbers;
 mod relay;
@@ -92,6 +93,8 @@ mod _bookfeed {
     use super::index::{SpotBook, SpotIndex, SpotIndexValue};
     #[pymodule_export]
     use super::journal::{JournalEncoder, JournalReader};
+    #[pymodule_export]
+    use super::level_rows::LevelRows;
     #[pymodule_export]
     use super::listening::{FrameDoor, FrameIntake};
     #[pymodule_export]
