@@ -244,6 +244,28 @@ def test_what_hangs_among_others_is_a_failure_of_its_own_row_alone(
     assert "timed out" in hangs.problems[0]
 
 
+def test_tests_of_the_full_tier_are_run_in_some_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them in one would take longer than a go may."""
+    goes: list[list[str]] = []
+
+    class Noting(pytests.Tests):
+        def play(self, names: Sequence[str]) -> Mapping[str, Told]:
+            goes.append(list(names))
+            return {name: Told(1) for name in names}
+
+    monkeypatch.setattr("bookfeed.scorecard.held.tests_of", lambda _effort: Noting({}, 1))
+    nodes = [f"tests/{file}.py::test_{n}" for file in "abcdefghijklmnop" for n in range(3)]
+    monkeypatch.setattr("bookfeed.scorecard.held.python_tests", lambda name: [nodes[int(name)]])
+    wanted = [row(held(str(at))) for at in range(len(nodes))]
+    prepare(wanted, Effort("full"))
+    assert sorted(node for go in goes for node in go) == sorted(nodes) and len(goes) == 8
+    files = [{node.partition("::")[0] for node in go} for go in goes]
+    assert len(set.union(*files)) == sum(map(len, files)), "a file was torn"
+    goes.clear()
+    prepare(wanted, ALONE)
+    assert [len(go) for go in goes] == [len(nodes)]
+
+
 def test_rust_tests_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "test a::one ... ok\ntest one_more ... ok\ntest b::two ... ok\ntest two ... FAILED\n"
     commands: list[Sequence[str]] = []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from subprocess import TimeoutExpired
 from typing import Final
 
@@ -25,6 +26,10 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
     "BOOKFEED_REDIS_PUBLISHES": ("5000", "1000000"),
 }
 """How often or how long tests do what they do, in the quick tier and in the full one."""
+
+
+_PIECES: Final = 8
+"""Goes in which the tests of the full tier are run, which take an hour together and more."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +67,34 @@ def rust_tests_of(*, long: bool) -> RustTests:
 
 
 def prepare(rows: Sequence[Row], effort: Effort) -> None:
-    """Runs all tests that hold any of these rows, in one go for each language.
+    """Runs all tests that hold any of these rows: Rust's in one go, Python's in some.
 
     What does not come to its end that way is left to the rows, which ask for theirs alone: one that
-    hangs costs the others nothing.
+    hangs costs the others nothing but what was run beside it.
     """
     parts = [one for row in rows for one in _parts(row.play)]
     by_python = [one for one in parts if isinstance(one, Held)]
-    with suppress(TimeoutExpired):
-        tests_of(effort).ahead(node for one in by_python for node in one.nodes())
+    nodes = sorted({node for one in by_python for node in one.nodes()})
+    for piece in _pieces(nodes, effort.of(1, _PIECES)):
+        with suppress(TimeoutExpired):
+            tests_of(effort).ahead(piece)
     by_rust = [one for one in parts if isinstance(one, HeldByRust)]
     with suppress(TimeoutExpired):
         rust_tests_of(long=False).ahead(name for one in by_rust for name in one.names)
+
+
+def _pieces(nodes: Sequence[str], count: int) -> Iterator[list[str]]:
+    """So many parts of about one size; tests of one file stay together."""
+    by_file = [list(each) for _, each in groupby(nodes, lambda node: node.partition("::")[0])]
+    wanted = -(-len(nodes) // count)
+    piece: list[str] = []
+    for each in by_file:
+        piece += each
+        if len(piece) >= wanted:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
 def _parts(play: Play | None) -> Iterator[Play]:
