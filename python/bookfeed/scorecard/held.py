@@ -85,7 +85,7 @@ def prepare(rows: Sequence[Row], effort: Effort) -> None:
 
 def _pieces(nodes: Sequence[str], count: int) -> Iterator[list[str]]:
     """So many parts of about one size; tests of one file stay together."""
-    by_file = [list(each) for _, each in groupby(nodes, lambda node: node.partition("::")[0])]
+    by_file = [list(each) for _, each in groupby(nodes, lambda node: node.split(":", 1)[0])]
     wanted = -(-len(nodes) // count)
     piece: list[str] = []
     for each in by_file:
