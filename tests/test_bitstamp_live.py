@@ -76,6 +76,19 @@ async def test_a_change_that_was_lost_is_found_by_the_best_levels() -> None:
         assert one.feed.counters()["reconnects"] == 0
 
 
+async def test_a_stream_whose_times_stay_behind_is_given_up() -> None:
+    async with running(levels=40, rate=60.0) as one:
+        await one.live()
+        one.watcher.truths.clear()  # what a book says of when it is, is wrong now
+        one.inject("stamp", "behind")
+        await one.lost("btcusd", "out_of_order")
+        await one.lost("btcusd", "withheld")
+        await until(lambda: one.feed.counters()["reconnects"] >= 1)
+        await one.live()
+        one.watcher.truths |= {"bitstamp": one.server.truth}
+        await one.checked()
+
+
 async def test_what_cannot_be_read_costs_its_own_book_which_comes_back_on_the_connection() -> None:
     async with running() as one:
         await one.live()

@@ -94,33 +94,67 @@ def _differ(side: Side, one: Instrument, theirs: Mapping[Decimal, Decimal]) -> I
 class Pace:
     """How fast the fastest messages of a connection are: which stamps a delivery explains.
 
-    One of the two clocks may be set. Then nothing fits any more, and after a while the way is as
-    long as it was, by the clocks as they are now.
+    One of the two clocks may be set. Then nothing fits any more, or stamps ran back, and after a
+    while the way is as long as it was, by the clocks as they are now.
     """
 
     floor: int | None = None
-    last: int = 0
+    last: int | None = None
+    newest: int | None = None
+    """The newest stamp that counts."""
     odd_since: int | None = None
-    """Since when nothing fits."""
+    """Since when nothing fits, or stamps have run back."""
+    ran_back: bool = False
 
     def fits(self, delay: int, now: int) -> bool:
-        """Whether a message of ``now`` may be under way for so long, by those before it."""
+        """Whether a message of ``now`` may be under way for so long, by those before it. One whose
+        stamp runs back may.
+        """
         if delay > _LATEST_NS:
             return False
-        floor, ahead = (0, _FIRST_AHEAD_NS) if self.floor is None else (self.floor, _AHEAD_NS)
-        if floor - delay > ahead:
-            return self._is_set(delay, now)
-        self.odd_since = None
-        if self.floor is None:
-            self.floor = min(delay, _AHEAD_NS)
-        self.floor, self.last = min(self.floor, max(delay, self.last)), delay
+        leads = self._leads(delay)
+        if leads or self._is_back(delay, now):
+            return self._is_set(delay, now) or not leads
+        self._learn(delay, now)
         return True
 
+    def fits_whole(self, delay: int, now: int) -> bool:
+        """The same of whole books, which may be of long ago, when the book changed last."""
+        if self._leads(delay):
+            return self._is_set(delay, now)
+        if delay <= _AHEAD_NS and not self._is_back(delay, now):
+            self._learn(delay, now)
+        self.newest = max(now - delay, now - delay if self.newest is None else self.newest)
+        return True
+
+    def _leads(self, delay: int) -> bool:
+        """Whether a message is faster than any can be."""
+        floor, ahead = (0, _FIRST_AHEAD_NS) if self.floor is None else (self.floor, _AHEAD_NS)
+        return floor - delay > ahead
+
+    def _is_back(self, delay: int, now: int) -> bool:
+        """Whether a stamp runs back, or goes on from one that did."""
+        self.ran_back = self.ran_back and self.odd_since is not None
+        runs = self.newest is not None and self.newest - (now - delay) > _AHEAD_NS
+        self.ran_back = self.ran_back or runs
+        slower = self.last is not None and delay - self.last > _AHEAD_NS
+        return runs or (self.ran_back and slower)
+
+    def _learn(self, delay: int, now: int) -> None:
+        self.odd_since = None
+        if self.floor is None or self.last is None:
+            self.floor = min(delay, _AHEAD_NS)
+        else:
+            self.floor = min(self.floor, max(delay, self.last))
+        self.last = delay
+        self.newest = max(now - delay, now - delay if self.newest is None else self.newest)
+
     def _is_set(self, delay: int, now: int) -> bool:
-        """Whether stamps have been of the future for so long that a clock was set."""
+        """Whether stamps have been odd for so long that a clock was set."""
         self.odd_since = now if self.odd_since is None else self.odd_since
         if now - self.odd_since < _SET_AFTER_NS:
             return False
-        self.floor = delay if self.floor is None else self.floor + delay - self.last
-        self.last, self.odd_since = delay, None
+        step = 0 if self.last is None else delay - self.last
+        self.floor = min(delay, _AHEAD_NS) if self.floor is None else self.floor + step
+        self.last, self.newest, self.odd_since = delay, now - delay, None
         return True

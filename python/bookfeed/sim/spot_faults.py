@@ -12,7 +12,17 @@ from random import Random
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from zlib import crc32
 
-from bookfeed.sim.faults import CLOSE_CODES, Behind, Delay, FaultEvent, Injector, Link, Mishap
+from bookfeed.sim.faults import (
+    CLOSE_CODES,
+    Behind,
+    Delay,
+    FaultEvent,
+    Injector,
+    Link,
+    Mishap,
+    lasting,
+)
+from bookfeed.sim.spot_stamps import SLIP_MESSAGES, STAMPS, WrongStamps
 
 VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "drop": ("",),
@@ -24,6 +34,7 @@ VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     "unknown": ("type", "member"),
     "foreign": ("",),
     "freeze": ("connection", "symbol", "data"),
+    "stamp": STAMPS,
     "disconnect": CLOSE_CODES,
     "reset": ("",),
     "restart": ("",),
@@ -40,6 +51,7 @@ bit_flip    one bit of it is another
 unknown     a message of a type nobody has heard of comes before it, or a member is added to it
 foreign     a message about a symbol that was not asked for comes before it
 freeze      nothing more of a connection, of the book of one symbol, or but signs of life
+stamp       from then on the time stamps of its connection are wrong, as ``spot_stamps`` says
 disconnect  the connection is closed in an orderly way with that close code
 reset       the connection is torn down without a close frame (TCP RST)
 restart     the server is torn down within a frame: all connections at once
@@ -128,6 +140,8 @@ class Wording(NamedTuple):
     """The symbol; the first group is its text."""
     unknown: tuple[bytes, ...]
     """Messages of a type that nobody has heard of."""
+    stamps: re.Pattern[bytes]
+    """The time stamps of a message, as ``spot_stamps.pattern`` finds them."""
 
 
 class SpotInjector(Injector[SpotFault, Out]):
@@ -138,6 +152,13 @@ class SpotInjector(Injector[SpotFault, Out]):
     ) -> None:
         super().__init__(faults, seed, start_ns)
         self._wording = wording
+        self._stamps: dict[int, WrongStamps] = {}
+        """Connections whose time stamps are wrong."""
+
+    def connected(self, conn: int) -> None:
+        """A new connection starts sound."""
+        super().connected(conn)
+        self._stamps.pop(conn, None)
 
     def deliver(self, conn: int, out: Out, now_ns: int) -> SpotDelivery:
         """What ``conn`` gets of ``out``."""
@@ -147,10 +168,14 @@ class SpotInjector(Injector[SpotFault, Out]):
         return done._replace(frames=(*arrived, *done.frames)) if arrived else done
 
     def _deliver(self, conn: int, link: Link[Out], out: Out, now_ns: int) -> SpotDelivery:
-        late_ns = link.late_ns(now_ns)
+        late_ns, right = link.late_ns(now_ns), out
+        out = self._stamped(conn, right, now_ns)
         if _held_back(link, out, now_ns) or _kept_behind(link, out, now_ns):
             return SpotDelivery((), late_ns=late_ns)
-        fault = self._take(conn, link.frame, now_ns, lambda one: self._fits(one, out))
+        fault = self._take(conn, link.frame, now_ns, lambda one: self._fits(one, right))
+        if fault is not None and fault.kind == "stamp":
+            self._stamp_wrongly(fault, conn, now_ns)
+            out = self._stamped(conn, right, now_ns)
         if fault is None:
             return SpotDelivery(link.with_waiting(_key(out), out), late_ns=late_ns)
         done = self._inflict(fault, link, out, conn, now_ns)
@@ -170,7 +195,8 @@ class SpotInjector(Injector[SpotFault, Out]):
             return False
         if fault.message is not None:
             return out.kind == fault.message
-        return out.is_book
+        has_stamp = fault.kind != "stamp" or self._wording.stamps.search(out.payload) is not None
+        return out.is_book and has_stamp
 
     def _own(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, str, Duty]:
         """The frame after a kind of the venue's own, what was done to it, and what is owed."""
@@ -178,7 +204,7 @@ class SpotInjector(Injector[SpotFault, Out]):
 
     def _after(self, fault: SpotFault, out: Out) -> Duty:
         """What is owed after a book lost, repeated or had out of order one of its messages."""
-        return "none" if fault.kind == "duplicate" else "resync"
+        return "none" if fault.kind in ("duplicate", "stamp") else "resync"
 
     # what happens
 
@@ -218,6 +244,8 @@ class SpotInjector(Injector[SpotFault, Out]):
                 link.freeze(fault, now_ns, held[fault.variant])
             case "disconnect" | "reset" | "restart":
                 spoiled, duty = (), "reconnect"
+            case "stamp":
+                frames = link.with_waiting(_key(out), out)
             case "shutdown":
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
             case "gap":
@@ -237,6 +265,24 @@ class SpotInjector(Injector[SpotFault, Out]):
                 detail = f"{detail}: {change}"
         self.log.append(FaultEvent(fault, now_ns, conn, link.frame, spoiled, detail, duty=duty))
         return SpotDelivery(frames, _ENDS.get(fault.kind, ""), fault)
+
+    def _stamp_wrongly(self, fault: SpotFault, conn: int, now_ns: int) -> None:
+        """Has the stamps of a connection be wrong from now on."""
+        until_ns = None if fault.duration_s is None else now_ns + int(fault.duration_s * 1e9)
+        messages = SLIP_MESSAGES if fault.variant == "slip" else None
+        self._stamps[conn] = WrongStamps(fault.variant, until_ns, messages)
+
+    def _stamped(self, conn: int, out: Out, now_ns: int) -> Out:
+        """The frame as the venue stamps it."""
+        wrong = self._stamps.get(conn)
+        if wrong is None:
+            return out
+        if wrong.over(now_ns):
+            del self._stamps[conn]
+            return out
+        if wrong.messages is not None:
+            wrong.messages -= out.is_book
+        return out._replace(payload=wrong.put(self._wording.stamps, out.payload))
 
     def _besides(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, ...]:
         """The frame with something beside it that means nothing to its reader."""
@@ -315,7 +361,9 @@ def random_faults(
     count: int,
     frames: int,
 ) -> tuple[SpotFault, ...]:
-    """``count`` faults over the first ``frames`` frames, in order; freezes and delays end."""
+    """``count`` faults over the first ``frames`` frames, in order; freezes and delays end, and some
+    wrong stamps.
+    """
     kinds = tuple(known)
     faults = []
     for at_frame in sorted(int(rng.random() * frames) for _ in range(count)):
@@ -324,5 +372,7 @@ def random_faults(
         lasts_s = 1 + 9 * rng.random() if kind == "freeze" else None
         if kind == "delay":
             lasts_s = 0.2 + 2 * rng.random()
+        if kind == "stamp":
+            lasts_s = lasting(rng, kind)
         faults.append(make(kind, at_frame=at_frame, variant=variant, duration_s=lasts_s))
     return tuple(faults)

@@ -2,7 +2,8 @@
 
 Nothing numbers the changes of a book. They come in the order of their times, and a REST book says
 of when it is: it is a basis if a change from before it, or of its time, was heard; what is newer
-than it is put on it. Sizes are absolute. ``order_book`` tells the best levels in a rhythm of its
+than it is put on it. What is not must be in it, every level as it was told last; else a time is
+wrong, or the book. Sizes are absolute. ``order_book`` tells the best levels in a rhythm of its
 own: a difference that three comparisons in a row find, each of a time that the changes have left
 behind before the next, is a change that was lost; so is one that stays while nothing changes.
 """
@@ -31,7 +32,6 @@ from bookfeed.audit.reading import Effects, Message, Reading, Trade
 _NS_PER_US: Final = 1_000
 # How far times must run back to show that the venue's clock was set.
 _CLOCK_SET_US: Final = 1_000_000
-_NS_PER_S: Final = 1_000_000_000
 
 _DIFF: Final = "diff_order_book_"
 _TOP: Final = "order_book_"
@@ -70,6 +70,8 @@ class Times:
     since: int | None = None
     """From when on all changes are held, without a REST book."""
     held: list[Diff] = field(default_factory=list)
+    told: dict[tuple[Side, Decimal], Decimal] = field(default_factory=dict)
+    """What was told of levels, by its time before the REST book, and not since."""
     denied: bool = False
     """Whether a REST book that came beside it differed."""
     beside: Beside = field(default_factory=Beside)
@@ -88,7 +90,11 @@ class Times:
         """The book is no basis any more: what comes from now on is held for the next."""
         if self.seed is not None:
             self.seed, self.since, self.held = None, self.newest, []
-        self.beside = Beside()
+        self.beside, self.told = Beside(), {}
+
+    def caught_up(self) -> bool:
+        """Whether its changes have come to the REST book."""
+        return self.seed is not None and self.newest is not None and self.newest >= self.seed
 
 
 class BitstampReading(Reading):
@@ -213,13 +219,12 @@ class BitstampReading(Reading):
         assert message.ts_event is not None
         delay = self.model.now - message.ts_event
         pace = self._paces.setdefault(conn, Pace())
-        if message.kind == "top" and delay > _NS_PER_S:
-            return True
-        return pace.fits(delay, self.model.now)
+        fits = pace.fits_whole if message.kind == "top" else pace.fits
+        return fits(delay, self.model.now)
 
     def _apply_diff(self, one: Instrument, diff: Diff, effects: Effects) -> None:
         times = self._of(one)
-        stands_at, before = times.stands_at, times.newest
+        stands_at, before, waits = times.stands_at, times.newest, not times.caught_up()
         times.beside.before = stands_at or 0
         times.beside.changed = {(side, at) for side, at, _ in diff.changes}
         times.newest = diff.micros if before is None else max(before, diff.micros)
@@ -232,10 +237,22 @@ class BitstampReading(Reading):
                 self._of(one).miss()
         elif times.seed is not None and diff.micros > times.seed:
             self._put(one, diff)
+            self._join(one, effects)
+        elif waits:
+            times.told |= {(side, at): qty for side, at, qty in diff.changes}
+
+    def _join(self, one: Instrument, effects: Effects) -> None:
+        """The changes have gone beyond the REST book, which has what was told before."""
+        times = self._of(one)
+        lacks = [each for each, qty in times.told.items() if one.book.qty(*each) != qty]
+        times.told = {}
+        if lacks:
+            effects.breaks(one, f"withheld: not in the book by REST: {sorted(lacks)[:2]}")
 
     def _put(self, one: Instrument, diff: Diff) -> None:
         for side, at, qty in diff.changes:
             one.book.set(side, at, qty)
+            self._of(one).told.pop((side, at), None)
         one.ts_event = newest(one.ts_event, diff.micros * _NS_PER_US)
 
     def _compare(self, one: Instrument, top: Whole, effects: Effects) -> None:
@@ -290,16 +307,20 @@ class BitstampReading(Reading):
         times.newest = max((diff.micros for diff in held), default=times.newest)
         one.book.load(whole.bids, whole.asks)
         one.ts_event = message.ts_event
+        one.based, times.seed, times.denied = True, whole.micros, False
         at = None
         for diff in held:
             if at is not None and diff.micros < at:
                 # They came out of order: nobody knows what is newer.
-                self._times[one.number] = Times()
+                one.based, self._times[one.number] = False, Times()
                 return effects
             at = diff.micros
             if at > whole.micros:
                 self._put(one, diff)
-        one.based, times.seed, times.denied = True, whole.micros, False
+            else:
+                times.told |= {(side, price): qty for side, price, qty in diff.changes}
+        if at is not None and at > whole.micros:
+            self._join(one, effects)
         return effects
 
     def denied(self, one: Instrument) -> bool:

@@ -65,6 +65,14 @@ class Numbers:
     """The best prices that were told last, and their time."""
     unmet: int | None = None
     """Since when they are others than the book's, while no change came."""
+    changed_at: int | None = None
+    """The time of the newest change, if it has one that counts."""
+
+    def note_time(self, ts_event: int | None) -> None:
+        """A change came. Best prices from before a clock ran back are of no time of its own."""
+        before, self.changed_at = self.changed_at, ts_event
+        if ts_event is None or (before is not None and ts_event < before):
+            self.touch, self.unmet, self.beside.strikes = None, None, 0
 
 
 class GeminiReading(Reading):
@@ -222,7 +230,7 @@ class GeminiReading(Reading):
             if whole is not None and self.model.connections[conn].opened:
                 one.book.load(whole.bids, whole.asks)
                 one.based, one.ts_event, message.whole = True, ts_event, True
-                self._numbers[one.number] = Numbers(diff.last)
+                self._numbers[one.number] = Numbers(diff.last, changed_at=ts_event)
             return
         if not one.based:
             return
@@ -238,6 +246,7 @@ class GeminiReading(Reading):
         else:
             numbers.last = diff.last
             self._put(one, diff.changes, ts_event)
+            numbers.note_time(ts_event)
             self._meet_touch(one, effects)
 
     def _begin(self, one: Instrument, message: Message, effects: Effects) -> None:
@@ -262,10 +271,10 @@ class GeminiReading(Reading):
         self, one: Instrument, touch: Whole, ts_event: int | None, effects: Effects
     ) -> None:
         """The best prices: the changes may not have come to them, unless they are silent."""
-        if not one.running or not one.based or one.ts_event is None or ts_event is None:
-            return
         numbers, now = self._of(one), self.model.now
-        if ts_event < one.ts_event:
+        if not one.running or not one.based or numbers.changed_at is None or ts_event is None:
+            return
+        if ts_event < numbers.changed_at:
             return
         numbers.touch = (touch, ts_event)
         if not differences(one, touch.bids, touch.asks):
@@ -278,8 +287,8 @@ class GeminiReading(Reading):
 
     def _meet_touch(self, one: Instrument, effects: Effects) -> None:
         """The changes have come to where the book stands: it has the touch that was told last."""
-        numbers, stands_at = self._of(one), one.ts_event
-        numbers.unmet = None
+        numbers = self._of(one)
+        numbers.unmet, stands_at = None, numbers.changed_at
         if numbers.touch is None or stands_at is None or numbers.touch[1] > stands_at:
             return
         (bids, asks), _ = numbers.touch

@@ -4,12 +4,14 @@ A whole book is asked for when the first message about it is there, so that the 
 than the stream: earlier ones would have to be asked for again. The engine keeps what the stream
 says meanwhile. A book that was lost (a gap, an answer that was too old, the end of what is known of
 it) is asked for on the same connection, which goes on serving its neighbours; no book is worth a
-new connection, unless the stream says nothing of a book that the venue changes. A book whose
+new connection, unless the stream says nothing of a book that the venue changes, or has told what is
+in none of several answers: then its time stamps are wrong. A book whose
 silence is odd is compared, when none is to be asked for: the number at which the venue's stands
 says whether the stream has told everything. After them come books of which the engine wants a whole
 one beside the stream (``Engine.probes``), before the price leaves what is known of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -29,6 +31,8 @@ from bookfeed.venues.base import RestRequest, RestSeeds
 UNHEARD_NS: Final = 5 * NS_PER_S
 # How long a stream may take to come to a book that was fetched because it was silent.
 LATE_NS: Final = 5 * NS_PER_S
+# How many answers in a row may lack what the stream told before their time.
+DENIED_MAX: Final = 3
 # How often it is looked whose silence is odd: as often as may be asked, within these bounds.
 LOOK_NS: Final = NS_PER_S
 LOOK_MIN_NS: Final = NS_PER_S // 10
@@ -67,6 +71,8 @@ class SeedMender(Mender):
         self._lines: dict[int, Line] = {}
         # Books that were silent and are ahead of their stream, and until when it may come to them.
         self._late: dict[int, int] = {}
+        # How many answers were taken for books that were withheld, since they were live.
+        self._denied: Counter[int] = Counter()
         self._suspects = Suspects()
         self._probes = Suspects()
         self._look_ns = 0
@@ -108,6 +114,7 @@ class SeedMender(Mender):
     def live(self, instrument: int) -> None:
         """A book is live."""
         self._late.pop(instrument, None)
+        self._denied.pop(instrument, None)
 
     def added(self, shard: Shard, instruments: Sequence[int]) -> None:
         """Subscribe on the open connection; one that is not open will with its next opening."""
@@ -127,6 +134,7 @@ class SeedMender(Mender):
     def forget(self, instrument: int) -> None:
         """A book is gone."""
         self._late.pop(instrument, None)
+        self._denied.pop(instrument, None)
 
     def gone(self, shard: Shard) -> None:
         """A connection is given up for good."""
@@ -206,11 +214,18 @@ class SeedMender(Mender):
             self._question.ask(shard, instrument, request)
 
     def _replace_frozen(self, shard: Shard, now_ns: int) -> None:
-        """The venue changed a book, and the stream that should say so does not."""
+        """The venue changed a book, and the stream that should say so does not, or the stream tells
+        of changes, again and again, at times that cannot be.
+        """
         late = [i for i in shard.instruments if self._late.get(i, now_ns + 1) <= now_ns]
         for instrument in late:
             del self._late[instrument]
-        if late and self.connections.plan.take_reconnect_now(shard.conn, now_ns):
+        denied = [i for i in shard.instruments if self._denied[i] > DENIED_MAX]
+        if denied and self.connections.plan.take_reconnect_now(shard.conn, now_ns):
+            for instrument in denied:
+                del self._denied[instrument]
+            self.connections.part(shard, denied, "what it tells is in no book by REST")
+        elif late and self.connections.plan.take_reconnect_now(shard.conn, now_ns):
             self.connections.part(shard, late, "silent while the market moved")
 
     def halt(self) -> None:
@@ -240,6 +255,7 @@ class SeedMender(Mender):
         connections = self.connections
         now_ns = connections.clock.now_ns()
         cause = connections.plan.cause(instrument)
+        self._denied[instrument] += cause == "withheld"
         if not connections.engine.book(instrument).live:
             if not self._whole:
                 return  # It was lost meanwhile: it is to begin anew as deep as it was.

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final, Generic
+from typing import ClassVar, Final, Generic
 
 from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import (
@@ -22,6 +22,9 @@ _MADE_UP: Final = -1
 
 class Referee(ABC, Generic[S]):
     """Holds every book that is shown as live against the truth."""
+
+    BY_TIME: ClassVar[bool] = False
+    """Whether nothing but time stamps orders messages, so that wrong ones may cost books."""
 
     def __init__(self, client: Client[S], report: Report) -> None:
         self.client = client

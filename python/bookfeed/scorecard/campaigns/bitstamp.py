@@ -1,12 +1,14 @@
 """What a simulated Bitstamp is played with: a client that asks REST, and who judges it.
 
-Books say of when they are, and are held against the truth of that time. What was lost on the way
-shows in no message; the best levels on their own channel must give it away: within so many of them
-that are of times which the changes have left behind, or while there are no changes, within so long.
+Books say of when they are, and are held against the truth of that time; where stamps are wrong,
+against that of the newest message that was heard, whatever it says of itself. What was lost on the
+way shows in no message; the best levels on their own channel must give it away: within so many of
+them that are of times which the changes have left behind, or while there are no changes, within so
+long.
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import (
@@ -84,14 +86,26 @@ class BitstampClient(Client[BitstampStream]):
 class BitstampReferee(Referee[BitstampStream]):
     """Books say of when they are."""
 
+    BY_TIME: ClassVar[bool] = True
+
     def __init__(self, client: Client[BitstampStream], report: Report) -> None:
         super().__init__(client, report)
+        self._told: dict[str, int] = {}
+        """Of when the newest change is, really, that was heard of each symbol."""
+        self._misstamped: set[int] = set()
+        """Connections whose stamps were wrong."""
         self._wrong: dict[str, _Wrong] = {}
         self._thaws: dict[str, int] = {}
         """Symbols whose changes are held back, and until when."""
 
     def look(self, item: SpotItem) -> None:
         """After an item; what is held back is missing until a whole book of later comes."""
+        if item.kind == "connected":
+            self._misstamped.discard(item.conn)
+            for symbol in self.stream.symbols(item.conn):
+                self._told.pop(symbol, None)
+        elif item.kind == "frame" and item.is_book:
+            self._told[item.symbol] = max(item.last, self._told.get(item.symbol, 0))
         super().look(item)
         for symbol, thaw_ns in list(self._thaws.items()):
             self.unproved[symbol] = self.stream.truth.version(symbol)
@@ -100,12 +114,16 @@ class BitstampReferee(Referee[BitstampStream]):
 
     def _note_hidden(self, event: FaultEvent) -> None:
         super()._note_hidden(event)
+        if event.fault.kind == "stamp":
+            self._misstamped.add(event.conn)
         if event.fault.kind == "freeze":
             thaw_ns = event.ts_ns + int((event.fault.duration_s or 0) * 1e9) + TRANSIT_NS
             self._thaws |= dict.fromkeys(event.assets or self.client.symbols, thaw_ns)
 
     def hides(self, event: FaultEvent) -> bool:
-        return event.duty in ("unprovable", "resync", "silence")
+        # An answer from before the stream looks newer than it where its stamps are set back.
+        old = event.fault.kind in ("rest_stale", "rest_late") and bool(self._misstamped)
+        return old or event.duty in ("unprovable", "resync", "silence")
 
     def is_whole(self, item: SpotItem) -> bool:
         # One with few levels is cut off, and does not say so.
@@ -115,7 +133,8 @@ class BitstampReferee(Referee[BitstampStream]):
         if not view.live:
             self._wrong.pop(symbol, None)
             return
-        stands_at = view.update_id
+        misstamped = self.stream.conn_of(symbol) in self._misstamped
+        stands_at = self._told.get(symbol) if misstamped else view.update_id
         truth = None if stands_at is None else self.stream.truth.at(symbol, stands_at)
         if stands_at is None or truth is None:
             if symbol not in self.unproved:

@@ -11,9 +11,11 @@ from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
 from bookfeed.sim.spot_rest_faults import REST_VARIANTS, RestInjector
+from bookfeed.sim.spot_stamps import pattern, stamps_but
 
 STREAM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
+    **stamps_but("millis", "micros"),
     "gap": ("",),
     "rewind": ("",),
     "corrupt": ("size", "price"),
@@ -44,6 +46,7 @@ _WORDING: Final = Wording(
         b'{"e":"somethingNew","E":1790000000000,"s":"BTCUSDT","x":[["1","2"]]}',
         b'{"stream":"btcusdt@somethingNew","data":{"e":"somethingNew","s":"BTCUSDT"}}',
     ),
+    stamps=pattern("E", "T"),
 )
 _PRICE: Final = re.compile(rb'\["([0-9]+\.[0-9]+)",')
 _IDS: Final = re.compile(rb'"U":([0-9]+),"u":([0-9]+)')

@@ -15,9 +15,11 @@ from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
 from bookfeed.sim.spot_rest_faults import REST_VARIANTS, RestInjector
+from bookfeed.sim.spot_stamps import pattern, stamps_but
 
 BITSTAMP_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
+    **stamps_but("micros"),
     "corrupt": ("",),
     "shutdown": ("",),
     "refused": ("",),
@@ -37,6 +39,8 @@ REST_ERRORS: Final = {
 }
 """Bodies of the answers that are errors, by status."""
 STALE_US: Final = 2_000_000
+POSSIBLE: Final = frozenset({"behind", "slip"})
+"""Wrong stamps that some delivery explains."""
 
 _WORDING: Final = Wording(
     number=re.compile(rb'\["[0-9.]+","([0-9.]+)"\]'),
@@ -45,6 +49,7 @@ _WORDING: Final = Wording(
         b'{"event":"something_new","channel":"live_news_btcusd","data":{}}',
         b'{"event":"something_new"}',
     ),
+    stamps=pattern("timestamp", "microtimestamp"),
 )
 
 
@@ -68,6 +73,9 @@ class BitstampInjector(RestInjector):
         return super()._fits(fault, out) and (has_size or fault.kind != "corrupt")
 
     def _after(self, fault: SpotFault, out: Out) -> Duty:
+        if fault.kind == "stamp":
+            # No message says that its time is another, unless none can be like that.
+            return "none" if fault.variant in POSSIBLE else "prompt"
         return "unprovable"
 
     def _own(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, str, Duty]:

@@ -19,6 +19,7 @@ from bookfeed.sim.coinbase.wire import LEVEL2, Message
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot import Change, SpotSpec, price_text
 from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording
+from bookfeed.sim.spot_stamps import pattern
 
 BATCHES: Final = "level2_batch"
 HEARTBEAT: Final = "heartbeat"
@@ -29,6 +30,7 @@ _WORDING: Final = Wording(
     number=re.compile(rb'\["[0-9a-z.]+"(?:,"[0-9.]+")?,"([0-9.]+)"\]'),
     symbol=re.compile(rb'"product_id":"([^"]+)"'),
     unknown=(b'{"type":"something_new","product_id":"BTC-USD"}', b'{"something":"new"}'),
+    stamps=pattern("time"),
 )
 
 

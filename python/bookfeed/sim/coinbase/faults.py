@@ -14,6 +14,7 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
 from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
+from bookfeed.sim.spot_stamps import pattern
 
 COINBASE_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **{kind: ways for kind, ways in SHARED.items() if kind not in ("unknown", "foreign")},
@@ -32,6 +33,7 @@ _WORDING: Final = Wording(
     symbol=re.compile(rb'"product_id":"([^"]+)"'),
     # Of no channel: a message of any takes a number.
     unknown=(b'{"type":"something_new","product_id":"BTC-USD"}', b'{"something":"new"}'),
+    stamps=pattern("timestamp", "event_time", "time"),
 )
 
 

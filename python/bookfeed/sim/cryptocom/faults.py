@@ -14,9 +14,11 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
+from bookfeed.sim.spot_stamps import pattern, stamps_but
 
 CRYPTOCOM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
+    **stamps_but("millis", "micros"),
     "corrupt": ("",),
     "chain": ("earlier", "later"),
     "refused": ("",),
@@ -35,6 +37,7 @@ _WORDING: Final = Wording(
         b'{"id":-1,"method":"subscribe","code":0,"result":{"channel":"somethingnew","data":[{}]}}',
         b'{"id":-1,"method":"public/something-new","code":0}',
     ),
+    stamps=pattern("t", "tt", "tn"),
 )
 _BEFORE: Final = re.compile(rb'"pu":([0-9]+)')
 _APART: Final = 3

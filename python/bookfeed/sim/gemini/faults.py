@@ -17,9 +17,11 @@ from bookfeed.sim.faults import Link
 from bookfeed.sim.gemini.wire import L2, dump
 from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
+from bookfeed.sim.spot_stamps import pattern, stamps_but
 
 GEMINI_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
+    **stamps_but("nanos"),
     "corrupt": ("",),
     "gap": ("",),
     "part": ("best", "deep"),
@@ -38,6 +40,7 @@ _WORDING: Final = Wording(
     number=re.compile(rb'\[(?:"buy",|"sell",)?"[0-9.]+","([0-9.]+)"\]'),
     symbol=re.compile(rb'"s(?:ymbol)?":"([^"]+)"'),
     unknown=(b'{"e":"somethingNew","s":"btcusd"}', b'{"something":"new"}'),
+    stamps=pattern("E", "timestamp"),
 )
 
 
@@ -57,6 +60,9 @@ class GeminiInjector(SpotInjector):
     def _fits(self, fault: SpotFault, out: Out) -> bool:
         if fault.kind == "part" and not out.whole:
             return False
+        if fault.kind == "stamp" and out.symbol and fault.asset in (None, out.symbol):
+            # Changes of version 2 have none: trades do, and the whole book for those it lists.
+            return _WORDING.stamps.search(out.payload) is not None
         has_size = _WORDING.number.search(out.payload) is not None
         return super()._fits(fault, out) and (has_size or fault.kind != "corrupt")
 

@@ -15,6 +15,7 @@ from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
 from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
+from bookfeed.sim.spot_stamps import pattern
 
 KRAKEN_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
@@ -41,6 +42,7 @@ _WORDING: Final = Wording(
         b'{"channel":"somethingnew","type":"update","data":[{"symbol":"BTC/USD","price":1.0}]}',
         b'{"method":"something_new","success":true}',
     ),
+    stamps=pattern("timestamp"),
 )
 _CHECKSUM: Final = re.compile(rb'"checksum":([0-9]+)')
 _LEVEL: Final = re.compile(rb'\{"price":([0-9.]+),"qty":([0-9.]+)\},?')

@@ -14,6 +14,7 @@ use super::side::BookSide;
 use crate::event::{Claim, Level, Side, TouchClaim};
 use crate::fixed::{ABSENT, Price, Qty};
 use crate::time::Nanos;
+use std::collections::BTreeMap;
 
 /// Comparisons in a row that must find the same difference.
 const STRIKES: u32 = 3;
@@ -54,6 +55,11 @@ pub(crate) struct Beside {
     /// Where the book stood before the newest message of the stream, and what that changed.
     before: u64,
     changed: Vec<(Side, Price)>,
+    /// Sizes that the stream told last while a whole book waited for it, of times that the whole book
+    /// should hold.
+    told: BTreeMap<(u64, Price), Qty>,
+    /// Venue time of the newest change, or [`ABSENT`] if it has none that is believed.
+    changed_at: Nanos,
     /// The newest touch that was told by itself, and its time.
     touch: Option<(TouchClaim, Nanos)>,
     /// Receive time of the first one that was not the book's since the stream last spoke, or
@@ -70,6 +76,8 @@ impl Default for Beside {
             since: 0,
             before: 0,
             changed: Vec::new(),
+            told: BTreeMap::new(),
+            changed_at: ABSENT,
             touch: None,
             unmet: ABSENT,
         }
@@ -88,6 +96,52 @@ impl Beside {
         self.changed.clear();
         self.changed.extend(bids.iter().map(|level| (Side::Bid, level.price)));
         self.changed.extend(asks.iter().map(|level| (Side::Ask, level.price)));
+    }
+
+    /// The book changes, or begins, at this venue time. Touches are placed by the times of changes:
+    /// what was told before the venue's clock ran back, or had no time, is not of a time of theirs.
+    pub(crate) fn note_time(&mut self, ts_event: Nanos) {
+        if ts_event == ABSENT || ts_event < self.changed_at {
+            (self.touch, self.unmet, self.strikes) = (None, ABSENT, 0);
+        }
+        self.changed_at = ts_event;
+    }
+}
+
+/// Each level of both sides.
+fn both<'a>(bids: &'a [Level], asks: &'a [Level]) -> impl Iterator<Item = (Side, &'a Level)> {
+    let side = |side| move |level| (side, level);
+    bids.iter().map(side(Side::Bid)).chain(asks.iter().map(side(Side::Ask)))
+}
+
+impl Book {
+    /// A message is not put on the book, because its time says that the book holds it.
+    pub(crate) fn note_contained(&mut self, bids: &[Level], asks: &[Level]) {
+        let told = both(bids, asks).map(|(side, level)| ((side.number(), level.price), level.qty));
+        self.rare.beside.told.extend(told);
+    }
+
+    /// These levels are told anew: what was told of them before does not matter.
+    pub(crate) fn note_told(&mut self, bids: &[Level], asks: &[Level]) {
+        let before = &mut self.rare.beside.told;
+        if !before.is_empty() {
+            both(bids, asks).for_each(|(side, level)| {
+                before.remove(&(side.number(), level.price));
+            });
+        }
+    }
+
+    /// Whether the book lacks what its time says that it holds. If it has every level as it was told
+    /// last, it is right whatever those times were; if not, a stamp is wrong, or the book is.
+    pub(crate) fn contradicted(&self) -> bool {
+        let side = |number| if number == Side::Bid.number() { Side::Bid } else { Side::Ask };
+        let told = &self.rare.beside.told;
+        told.iter().any(|(&(number, price), &qty)| self.qty_at(side(number), price) != qty)
+    }
+
+    /// The stream has come to the book, which holds all that was told before.
+    pub(crate) fn forget_told(&mut self) {
+        self.rare.beside.told.clear();
     }
 }
 
@@ -151,7 +205,8 @@ impl Book {
         ts_recv: Nanos,
         patience: Nanos,
     ) -> Compared {
-        if ts_event < self.ts_event {
+        let changed_at = self.rare.beside.changed_at;
+        if changed_at == ABSENT || ts_event < changed_at {
             return Compared::History;
         }
         self.rare.beside.touch = Some((*touch, ts_event));
@@ -176,10 +231,11 @@ impl Book {
     pub(crate) fn meet_touch_beside(&mut self, ts_recv: Nanos) -> Compared {
         let beside = &mut self.rare.beside;
         beside.unmet = ABSENT;
-        let Some((touch, at)) = beside.touch.filter(|&(_, at)| at <= self.ts_event) else {
+        let changed_at = beside.changed_at;
+        let Some((touch, at)) = beside.touch.filter(|&(_, at)| at <= changed_at) else {
             return Compared::History;
         };
-        let (now, [bid, ask]) = (u64::try_from(self.ts_event).unwrap_or(0), levels_of(&touch));
+        let (now, [bid, ask]) = (u64::try_from(changed_at).unwrap_or(0), levels_of(&touch));
         debug_assert!(at != ABSENT, "a touch without a time is placed nowhere");
         self.compare_beside([bid.as_slice(), ask.as_slice()], (now, now), ts_recv, Nanos::MAX)
     }

@@ -11,6 +11,7 @@ use super::order::{Older, is_behind};
 use super::probe;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
+use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
 use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place};
 use crate::fixed::ABSENT;
@@ -290,6 +291,12 @@ impl Applier {
                     book.fit_window();
                 }
                 book.ts_event = book.ts_event.max(origin.ts_event);
+                book.rare.beside.note_time(origin.ts_event);
+                book.note_told(bids, asks);
+                if book.contradicted() {
+                    return judge.turn(world, id, State::Stale, Cause::Withheld, origin.ts_recv);
+                }
+                book.forget_told();
                 if book.rare.probe.is_some()
                     && !probe::hear(world, judge, origin, id, updates, [bids, asks])
                 {
@@ -310,6 +317,7 @@ impl Applier {
                 self.applied.touch(id, if resumes { How::Joined { resumes } } else { how });
                 return;
             }
+            Verdict::Contained if timed && !caught_up && lacks(book, [bids, asks]) => return,
             Verdict::Contained if !caught_up && book.rare.stitch.caught_up() => {
                 return self.applied.touch(id, How::Joined { resumes: true });
             }
@@ -350,4 +358,11 @@ impl Applier {
         let waiting = Waiting { updates, ts_event: origin.ts_event, levels: kept, bids: bids.len() };
         world.book(id).rare.stitch.keep(waiting);
     }
+}
+
+/// Whether a whole book that its stream has not come to lacks what its time says that it holds, this
+/// message included. The next change says whether that was a moment between two messages.
+fn lacks(book: &mut Book, [bids, asks]: [&[Level]; 2]) -> bool {
+    book.note_contained(bids, asks);
+    book.rare.stitch.caught_up() && book.contradicted()
 }

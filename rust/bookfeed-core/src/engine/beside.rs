@@ -49,7 +49,7 @@ pub(super) fn hear_touch_beside(
         return;
     }
     let book = world.book(id);
-    if !book.running() || book.ts_event == ABSENT {
+    if !book.running() {
         return;
     }
     let compared = book.hear_touch_beside(touch, origin.ts_event, origin.ts_recv, grace);
@@ -58,11 +58,7 @@ pub(super) fn hear_touch_beside(
 
 /// The changes have come to where the book stands now: has it the touch that was told last?
 pub(super) fn meet_touch_beside(world: &mut World, judge: &mut Judge, id: InstrumentId, ts: Nanos) {
-    let book = world.book(id);
-    if book.ts_event == ABSENT {
-        return;
-    }
-    let compared = book.meet_touch_beside(ts);
+    let compared = world.book(id).meet_touch_beside(ts);
     conclude(world, judge, id, compared, TOUCHES, ts);
 }
 

@@ -186,6 +186,7 @@ impl Applier {
         if load(world, judge, id, origin, frame, snapshot) {
             let book = world.book_to_change(id);
             book.fit_window();
+            book.rare.beside.note_time(origin.ts_event);
             if message.place.seq != 0 {
                 book.rare.stitch.begin(message.place.seq);
             }
@@ -415,8 +416,17 @@ pub(super) fn join(
     let book = world.book_to_change(id);
     book.rare.stitch.seed(stands_at);
     let mut denied = book.meet_touches();
-    while let Some(waiting) = book.rare.stitch.take_waiting() {
+    let (timed, mut gone_on) = (!book.rare.stitch.is_numbered(), false);
+    while let Some((waiting, beyond)) = book.rare.stitch.take_any_waiting() {
         let (bids, asks) = waiting.levels.split_at(waiting.bids);
+        if !beyond {
+            if timed {
+                book.note_contained(bids, asks);
+            }
+            continue;
+        }
+        gone_on = true;
+        book.note_told(bids, asks);
         book.set_all(bids, asks);
         book.ts_event = book.ts_event.max(waiting.ts_event);
         denied |= book.meet_touches();
@@ -425,7 +435,15 @@ pub(super) fn join(
         // The venue gave another touch for one of the updates that the book passed through.
         (true, _) => Cause::BboMismatch,
         (false, true) => Cause::Window,
-        (false, false) => return Some(book.rare.stitch.caught_up()),
+        (false, false) if !book.rare.stitch.caught_up() => return Some(false),
+        // Told before it by their times, and not in it: those times, or the book, are wrong. Where
+        // the stream has just come to it, that may be of a moment between two messages.
+        (false, false) if book.contradicted() && !gone_on => return Some(false),
+        (false, false) if book.contradicted() => Cause::Withheld,
+        (false, false) => {
+            book.forget_told();
+            return Some(true);
+        }
     };
     judge.turn(world, id, State::Stale, cause, origin.ts_recv);
     None

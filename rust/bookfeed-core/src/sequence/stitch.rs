@@ -139,10 +139,20 @@ impl Stitch {
     /// The next message that waited, if it goes beyond the whole book.
     pub fn take_waiting(&mut self) -> Option<Waiting> {
         loop {
+            let (message, beyond) = self.take_any_waiting()?;
+            if beyond {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next message that waited, and whether it goes beyond the whole book.
+    pub fn take_any_waiting(&mut self) -> Option<(Waiting, bool)> {
+        loop {
             let message = self.waiting.pop_front()?;
             match self.order.take(message.updates, message.levels.len()) {
-                Verdict::Apply => return Some(message),
-                Verdict::Contained | Verdict::Again => {}
+                Verdict::Apply => return Some((message, true)),
+                Verdict::Contained | Verdict::Again => return Some((message, false)),
                 // Those that wait follow each other, and the first follows the book. Should
                 // they not, there is no book.
                 _ => self.restart(),

@@ -153,6 +153,62 @@ fn a_clock_that_is_set_back_begins_anew() {
     assert!(desk.live() && desk.is_true(), "{}", desk.text());
 }
 
+/// The next change comes with a time that is two seconds back.
+fn slip(desk: &mut Desk, entries: &[(bool, i64, &str)]) -> Vec<String> {
+    let frame = diff(desk, entries);
+    let [stated, back] = [0, 2_000].map(|ms| format!("\"{}\"", (desk.venue.ms - ms) * 1_000));
+    assert!(frame.contains(&stated), "{frame}");
+    desk.hear(&frame.replace(&stated, &back))
+}
+
+/// A book that was lost to times set back, and for which an answer came while they lasted.
+fn slipped() -> Desk {
+    let mut desk = live();
+    assert_eq!(slip(&mut desk, &[(true, 9_999, "4.00000000")]), ["state stale out_of_order"]);
+    assert_eq!(slip(&mut desk, &[(true, 9_998, "5.00000000")]), [""; 0]);
+    let body = desk.venue.bitstamp_rest();
+    assert_eq!(desk.answer(&body), [""; 0]);
+    assert_eq!(slip(&mut desk, &[(true, 9_997, "6.00000000")]), [""; 0], "of after the answer");
+    desk
+}
+
+#[test]
+fn a_change_whose_time_was_set_back_is_not_taken_for_a_part_of_the_answer() {
+    let mut desk = slipped();
+    let frame = diff(&mut desk, &[(false, 10_101, "7.00000000")]);
+    assert_eq!(desk.hear(&frame), ["state stale withheld"], "99.97 is not in it");
+    let frame = diff(&mut desk, &[(false, 10_101, "8.00000000")]);
+    desk.hear(&frame);
+    let body = desk.venue.bitstamp_rest();
+    assert_eq!(desk.answer(&body), ["state live snapshot", "book live snapshot"]);
+    assert!(desk.is_true(), "{}", desk.text());
+}
+
+#[test]
+fn what_is_told_anew_needs_not_be_in_the_answer() {
+    let mut desk = slipped();
+    let frame = diff(&mut desk, &[(true, 9_997, "7.00000000")]);
+    assert_eq!(desk.hear(&frame), ["state live snapshot", "book live snapshot"]);
+    assert!(desk.is_true(), "{}", desk.text());
+}
+
+#[test]
+fn a_stream_that_comes_to_an_answer_without_what_it_told_waits_for_the_next_change() {
+    for (again, then) in [(true, "state live snapshot"), (false, "state stale withheld")] {
+        let mut desk = desk();
+        let frame = diff(&mut desk, &[(true, 10_000, "3.00000000")]);
+        let mut moment = desk.venue.clone();
+        apply(&mut moment, &[(true, 10_000, "9.00000000")]);
+        moment.ms = desk.venue.ms;
+        desk.hear(&frame);
+        assert_eq!(desk.answer(&moment.bitstamp_rest()), [""; 0]);
+        let next = (true, if again { 10_000 } else { 9_999 }, "9.00000000");
+        let frame = diff(&mut desk, &[next]);
+        assert_eq!(desk.hear(&frame).first().map(String::as_str), Some(then));
+        assert_eq!((desk.live(), desk.is_true()), (again, again), "{}", desk.text());
+    }
+}
+
 #[test]
 fn best_levels_that_agree_are_evidence() {
     let mut desk = live();

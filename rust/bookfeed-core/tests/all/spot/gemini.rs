@@ -224,6 +224,32 @@ fn best_prices_that_are_ahead_of_the_changes_are_met_by_them() {
 }
 
 #[test]
+fn best_prices_from_before_a_clock_ran_back_are_of_no_time() {
+    let mut desk = live();
+    let frame = desk.venue.gemini_ticker();
+    desk.hear(&frame);
+    desk.venue.ms -= 2_000;
+    let frame = change(&mut desk, &[(true, 10_000, GONE)]);
+    desk.hear(&frame);
+    for round in 0..40 {
+        let size = format!("{round}.50000000");
+        let frame = change(&mut desk, &[(false, 10_103, &size)]);
+        desk.hear(&frame);
+        assert!(desk.live() && desk.is_true(), "{round}: {}", desk.text());
+    }
+    for _ in 0..3 {
+        assert!(desk.live());
+        apply(&mut desk.venue, &[(true, 9_999, "9.00000000")]);
+        desk.venue.id -= 1;
+        let frame = desk.venue.gemini_ticker();
+        desk.hear(&frame);
+        let frame = change(&mut desk, &[(false, 10_103, "1.00000000")]);
+        desk.hear(&frame);
+    }
+    assert_eq!(desk.standing(), (State::Stale, Cause::BboMismatch), "those of its own time count");
+}
+
+#[test]
 fn best_prices_of_a_moment_cost_no_book() {
     let mut desk = live();
     for round in 0..40 {
