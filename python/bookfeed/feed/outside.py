@@ -142,6 +142,7 @@ class Outside:
                 if value is not None:
                     found[number] = {
                         "ts": value.ts,
+                        "reference_ts": value.ts - value.reference_age_ns,
                         "price": value.price,
                         "low": value.low_e9 / 1e9,
                         "high": value.high_e9 / 1e9,
