@@ -76,19 +76,19 @@ def box(tmp_path: Path) -> Path:
 async def test_a_live_book_does_not_hide_that_of_another_venue(
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now_s = 0.0
+    now_s = [0.0]
     alerts = [
         Alert(when="not_live", to=to(box), symbol="btcusd", for_s=5, cooldown_s=0),
         Alert(when="not_live", to=to(box), venue="gemini", for_s=5, cooldown_s=0, name="there"),
     ]
     async with Feed() as feed:
         stated = Stated(feed, monkeypatch)
-        async with Alerts(feed, alerts, clock=lambda: now_s) as watching:
+        async with Alerts(feed, alerts, clock=lambda: now_s[0]) as watching:
             stated.live[BITSTAMP] = False
-            for now_s in (0.0, 4.0, 6.0, 7.0):
+            for now_s[0] in (0.0, 4.0, 6.0, 7.0):
                 watching.look()
             stated.live = {BITSTAMP: True, GEMINI: False}
-            for now_s in (10.0, 16.0):
+            for now_s[0] in (10.0, 16.0):
                 watching.look()
     found = sorted(line.partition(" btcusd")[0] for line in told(box))
     assert found == ["not_live: bitstamp", "not_live: gemini", "there: gemini"]
@@ -118,7 +118,7 @@ async def test_a_price_of_another_venue_is_no_crossing(
 async def test_a_symbol_that_nobody_follows_is_warned_of_once(
     box: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    now_s = 0.0
+    now_s = [0.0]
     alerts = [
         Alert(when="price", to=to(box), symbol="nobody", above="0.5", name="mistyped"),
         Alert(when="not_live", to=to(box), venue="kraken"),
@@ -126,13 +126,13 @@ async def test_a_symbol_that_nobody_follows_is_warned_of_once(
         Alert(when="trade", to=to(box), min_qty="1"),
     ]
     caplog.set_level(logging.WARNING, "bookfeed.alerts")
-    async with Feed() as feed, Alerts(feed, alerts, clock=lambda: now_s) as watching:
+    async with Feed() as feed, Alerts(feed, alerts, clock=lambda: now_s[0]) as watching:
         watching.look()
-        now_s = UNFOLLOWED_S - 1
+        now_s[0] = UNFOLLOWED_S - 1
         watching.look()
         assert not caplog.messages
         await Prices(feed).at("0.40", "0.42")
-        for now_s in (UNFOLLOWED_S, 2 * UNFOLLOWED_S):
+        for now_s[0] in (UNFOLLOWED_S, 2 * UNFOLLOWED_S):
             watching.look()
     assert caplog.messages == [
         "alert mistyped: no book of nobody is followed",

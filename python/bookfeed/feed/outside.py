@@ -14,9 +14,9 @@ from bookfeed.clock import Clock
 from bookfeed.names import name_of, short
 from bookfeed.own.events import OwnEvent, OwnFill
 from bookfeed.own.view import Account
+from bookfeed.recordings.pace import Pace
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
-from bookfeed.recordings.pace import Pace
 from bookfeed.rules.alerts import Alerted
 
 if TYPE_CHECKING:

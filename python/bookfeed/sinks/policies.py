@@ -143,7 +143,10 @@ class Queue(ABC):
         return []
 
     def _pop_fresh(self, count: int) -> tuple[list[Batch], float | None]:
-        """Take out batches as they came until there are ``count`` records, and when the first came."""
+        """Take out batches as they came, until there are ``count`` records.
+
+        Returns also when the first of them came.
+        """
         batches: list[Batch] = []
         first_s: float | None = None
         # `close` may empty the deque at any time, so looking first proves nothing.
