@@ -156,7 +156,8 @@ def configured(kind: Any, section: str = "") -> Iterator[tuple[str, str]]:
     """Section and key of whatever may stand in a configuration of a kind."""
     for field in dataclasses.fields(kind):
         yield section, field.name
-        hint, found = get_type_hints(kind)[field.name], []
+        hint = get_type_hints(kind)[field.name]
+        found: list[Any] = []
         while hint is not None or found:
             if dataclasses.is_dataclass(hint):
                 yield from configured(hint, field.name)
@@ -166,7 +167,7 @@ def configured(kind: Any, section: str = "") -> Iterator[tuple[str, str]]:
 
 def test_configuration_in_the_prose_names_keys_that_there_are() -> None:
     """What a reader copies out of a sentence is refused if it is misspelled there."""
-    parts = [(kind, "sink") for kind in SINKS.values()]
+    parts: list[tuple[Any, str]] = [(kind, "sink") for kind in SINKS.values()]
     parts += [(row.market, "market") for row in VENUES.values()]
     parts += [(row.section, row.name) for row in VENUES.values() if row.section is not None]
     known = {*configured(Config)}.union(*(configured(*part) for part in parts))

@@ -388,7 +388,7 @@ def test_since_when_the_oldest_waits(full: Full, monkeypatch: pytest.MonkeyPatch
     queue.put(records.batch([(BOOK, 1)]))
     # Only who drops the oldest has let go of what came first.
     assert queue.oldest_s == (2 if queue.dropped >= 16 else 1)
-    seen = []
+    seen: list[float] = []
     while (oldest_s := queue.oldest_s) is not None:
         assert queue.take() is not None and queue.taken_s == oldest_s
         seen.append(oldest_s)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 from services import KILLS, LOOPBACK, Service, free_port
@@ -21,7 +21,7 @@ from bookfeed import Feed, SessionError, SessionOptions, SinkOptions, Update
 from bookfeed.config import load
 from bookfeed.errors import ConfigError
 from bookfeed.sinks.redis import Lifetimes, RedisSection, RedisSink
-from bookfeed.sinks.templates import PRESETS, Templates
+from bookfeed.sinks.templates import PRESETS, Preset, Templates
 
 redis = pytest.importorskip("redis")
 
@@ -256,7 +256,7 @@ async def play_kills(service: Service, server: Server, kills: int, life_s: float
     lives = Lifetimes(book_s=life_s, price_s=life_s)
     given = [
         (RedisSink(service.url, preset=preset, lifetimes=lives), SinkOptions(close_timeout_s=10))
-        for preset in PRESETS
+        for preset in get_args(Preset)
     ]
     watcher = Watcher(service.url)
     try:

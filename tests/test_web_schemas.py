@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-from session_server import NO, YES, Server, book_frame
+from session_server import NO, STAMPS, YES, Server, book_frame
 from waiting import until
 from web_server import Served, served, served_feed
 
@@ -54,7 +54,7 @@ async def test_each_answer_is_as_it_is_described(server: Server, tmp_path: Path)
         world = there.server.world
         peer = await server.peer(0)
         peer.text(book_frame(YES, "0.45"))
-        peer.text((TRADE % (YES, feed.book(YES).ts_event // 10**6 + 1)).encode())
+        peer.text((TRADE % (YES, STAMPS.next_ms())).encode())
         feed.know(
             Listing(
                 venue="polymarket", market="0xabc", slug="up", title="Up?", status="open",

@@ -126,7 +126,7 @@ class RedisSink:
         self._templates: Final = (templates or Templates()).over(PRESETS[preset])
         self._lifetimes: Final = lifetimes or Lifetimes()
         book_s, price_s = self._lifetimes.book_s, self._lifetimes.price_s
-        # A price that says that it is live outlives a feed that is killed no longer than a book does.
+        # A price says whether it is live, and outlives a feed that is killed as little as a book.
         self._price_s: Final = price_s or (CLASSIC_PRICE_S if self._classic else book_s)
         self._renewed_s: Final = min(book_s, self._price_s) * RENEWED_AFTER
         self._depth: Final = depth
