@@ -1,4 +1,4 @@
-"""A market that settles on a price, on a feed: what it is listed as, its terms, and its reference."""
+"""A market that settles on a price, on a feed: as it is listed, its terms, and its reference."""
 
 import time
 from typing import Any, Final

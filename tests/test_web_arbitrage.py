@@ -1,4 +1,4 @@
-"""``/arbitrage``: spot prices, strikes, closes, fair values and the lives of signals, of two venues."""
+"""``/arbitrage``: spot prices, strikes, closes, fair values and lives of signals, of two venues."""
 
 import asyncio
 import time
@@ -24,7 +24,10 @@ async def test_everything_at_once_is_as_the_feed_has_it(server: Server, tmp_path
     try:
         async with (
             Feed(
-                [MARKET, *markets_of(venue)], rules=RULES, options=OPTIONS, sinks=[SocketSink(path)],
+                [MARKET, *markets_of(venue)],
+                rules=RULES,
+                options=OPTIONS,
+                sinks=[SocketSink(path)],
                 endpoints={
                     "kraken": endpoint_of(venue),
                     "polymarket": PolymarketSection(ws_url=server.url).endpoint("test"),
@@ -49,14 +52,12 @@ async def test_everything_at_once_is_as_the_feed_has_it(server: Server, tmp_path
             settled.tick(STRIKE - 500)
             worth = feed.fair_value(YES)
             assert worth is not None
+            worth_of = feed.book(YES).instrument
 
-            async def fair() -> Any:
-                _, now = await there.ask("/arbitrage")
-                return next(b["fair"] for m in now["markets"] for b in m["books"] if b["symbol"] == YES)
-
-            while (value := await fair()) is None:
-                await asyncio.sleep(0.1)
-            assert value["price"] == worth.price
+            await until(lambda: there.server.world.worth(worth_of) is not None)
+            _, told = await there.ask("/arbitrage")
+            (market,) = told["markets"]
+            assert [one["fair"]["price"] for one in market["books"] if one["fair"]] == [worth.price]
     finally:
         await venue.close()
 

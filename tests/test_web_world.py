@@ -8,11 +8,12 @@ import orjson
 
 from bookfeed import SIGNAL_DTYPE, UPDATE_DTYPE, Batch
 from bookfeed._bookfeed import CAUSES, SIGNAL_PHASES, STATES, UPDATE_KINDS
+from bookfeed.feed.worth import FAIR_AGE_MAX_NS
 from bookfeed.names import Names
 from bookfeed.web.channels import Channels, Subscription
 from bookfeed.web.clients import Client
 from bookfeed.web.metrics import families
-from bookfeed.web.world import FAIR_AGE_MAX_NS, FRESH_MAX, OVER_KEPT, World
+from bookfeed.web.world import FRESH_MAX, OVER_KEPT, World
 
 
 def test_open_signals_come_by_the_dollars_they_would_leave() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bookfeed._bookfeed import Histogram
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import Clock
+from bookfeed.feed.worth import reference_ts
 from bookfeed.names import name_of, short
 from bookfeed.own.events import OwnEvent, OwnFill
 from bookfeed.own.view import Account
@@ -142,7 +143,7 @@ class Outside:
                 if value is not None:
                     found[number] = {
                         "ts": value.ts,
-                        "reference_ts": value.ts - value.reference_age_ns,
+                        "reference_ts": reference_ts(value),
                         "price": value.price,
                         "low": value.low_e9 / 1e9,
                         "high": value.high_e9 / 1e9,

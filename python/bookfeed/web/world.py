@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
+from bookfeed.feed.worth import FAIR_AGE_MAX_NS
 from bookfeed.names import Names, name_of
 from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
 from bookfeed.records.objects import BELIEVED, signal_object, update_object
@@ -29,8 +30,6 @@ OVER: Final = frozenset({"resolved", "unsubscribed"})
 """Why a book has come to its end, as it should."""
 OVER_KEPT: Final = 200
 """So many books that are over are kept: windows that roll leave some every few minutes."""
-FAIR_AGE_MAX_NS: Final = 5_000_000_000
-"""What a contract is worth is told for so long after its reference was heard last."""
 _TRADE: Final = UPDATE_KINDS.index("trade")
 _LEFT_OUT: Final = ("kind", "price", "qty", "aggressor", "off_book", "touch_changed", "gap")
 _PRICES: Final = ("bid", "bid_qty", "ask", "ask_qty")
