@@ -178,3 +178,34 @@ def test_who_missed_a_close_among_too_many_signals_is_told_of_all_that_are_open(
     world.take(Batch(b"", signal_rows(1), b""))
     channels.tick(stands=True)
     assert transport.said[-1]["type"] == "signals"
+
+
+def test_what_is_told_of_a_market_is_told_although_no_book_changes() -> None:
+    """Its strike, what it is worth, and that nobody knows that any more."""
+    world = World()
+    world.names.learn(1, venue="kalshi", symbol="K", market="K", outcome="Yes", title="")
+    world.stand("heard")
+    rows = np.zeros(1, UPDATE_DTYPE)
+    rows["instrument"] = 1
+    world.take(Batch(rows.tobytes(), b"", b""))
+    channels, transport = Channels(world), Transport()
+    socket: Any = SimpleNamespace(compress=0)
+    channels.subscribe(Client(socket, transport, 0.0), Subscription("arbitrage"))
+
+    def told(*pieces: dict[str, Any]) -> Any:
+        for piece in pieces:
+            world.take_piece(piece)
+        for _ in range(3):
+            channels.tick(stands=True)
+        (market,) = transport.said[-1]["markets"]
+        return market["strike"], market["books"][0]["fair"]
+
+    fair = {"ts": 1, "reference_ts": 1, "price": 0.5, "low": 0.4, "high": 0.6, "expected": 7.0}
+    now = {"part": "feed", "ts": 1}
+    market = {"venue": "kalshi", "market": "K", "strike": 5.0}
+    assert told({"part": "markets", "markets": [market]}) == (5.0, None)
+    assert told(now, {"part": "fair", "fair": {"1": fair}}) == (5.0, fair)
+    assert told(now | {"ts": 2 + FAIR_AGE_MAX_NS}) == (5.0, None)
+    count = len(transport.said)
+    told({"part": "why", "why": []})
+    assert len(transport.said) == count

@@ -117,6 +117,7 @@ class Channels:
         """Send what is new; ``stands`` says that the feed is heard, or not, as before."""
         self._ticks += 1
         self._signals_cut = self._world.signals_cut
+        self._arbitrage_due |= self._world.markets_changed
         changed, trades, signals = self._world.fresh()
         self._alerts = self._world.fresh_alerts()
         self._arbitrage_due |= bool(changed or signals) or not stands

@@ -58,6 +58,8 @@ class World:
         """Signals likewise; who follows signals is told of all that are open instead."""
         self.signals_cut = False
         """Whether there were such signals since the last ``fresh``."""
+        self.markets_changed = False
+        """Whether something was told since of markets besides their books."""
         self._over: Final[dict[int, None]] = {}
         self._siblings: Final[dict[tuple[str, str], set[int]]] = {}
         self._changed: set[int] = set()
@@ -155,6 +157,9 @@ class World:
     def take_piece(self, piece: Mapping[str, Any]) -> None:
         """Take in how the feed is doing."""
         part = piece["part"]
+        # What contracts were worth ends by the feed's clock, if nothing else happens.
+        ends = part == "feed" and bool(self.fair)
+        self.markets_changed |= ends or part in ("markets", "fair")
         if part == "connection":
             self.connections[piece["key"]] = piece
         elif part == "connections":
@@ -184,7 +189,7 @@ class World:
         """Books that changed, trades and signals since the last call."""
         found = (self._changed, self._fresh_trades, self._fresh_signals)
         self._changed, self._fresh_trades, self._fresh_signals = set(), [], []
-        self.signals_cut = False
+        self.signals_cut = self.markets_changed = False
         return found
 
     def fresh_alerts(self, *, own: bool = False) -> list[Mapping[str, Any]]:
