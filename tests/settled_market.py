@@ -1,13 +1,13 @@
 """A market that settles on a price, on a feed: as it is listed, its terms, and its reference."""
 
 import time
+from decimal import Decimal
 from typing import Any, Final
 
 from session_server import NO, YES
 
 from bookfeed import SettlementTerms
-from bookfeed.catalogue.listing import Listing, Strike
-from bookfeed.catalogue.listing import Outcome as Listed
+from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
 
 S: Final = 10**9
 E18: Final = 10**18
@@ -26,9 +26,9 @@ class Settled:
         feed.know(
             Listing(
                 venue="polymarket", market="0xabc", slug="btc-up", title="Bitcoin above 84,000?",
-                status="open", strike=Strike("greater", STRIKE, None),
+                status="open", strike=Strike("greater", Decimal(STRIKE), None),
                 open_ts=self.open_ts, close_ts=self.close_ts,
-                outcomes=(Listed("Yes", YES), Listed("No", NO)),
+                outcomes=(ListedOutcome("Yes", YES), ListedOutcome("No", NO)),
             )
         )  # fmt: skip
         params = {"step_ms": 1_000, "half_life_ms": 2_000}

@@ -154,7 +154,7 @@ async def test_trades_and_best_prices_of_a_book_are_shown(server: Server, path: 
         for bid, price in (("0.45", "0.5"), ("0.47", "0.52")):
             server.peers[-1].text(book_frame(YES, bid))
             server.peers[-1].text((TRADE % (YES, price, STAMPS.next_ms())).encode())
-            await until(lambda bid=bid: feed.book(YES).bid == float(bid))
+            await until(lambda: feed.book(YES).bid == float(bid))  # noqa: B023 - waited for
             await page.wait_for_timeout(1_200)
         trades = page.locator("#ladder .panel", has_text="Trades").locator("tbody tr")
         await trades.nth(1).wait_for()
