@@ -334,7 +334,7 @@ def test_every_key_is_read() -> None:
         {"when": "price", "symbol": "71", "above": "0.5"},
         {"when": "price", "symbol": "71", "below": "0.5"},
         {"when": "trade", "symbol": "71", "min_qty": "100"},
-        {"when": "not_live", "symbol": "71", "for_s": 5.0},
+        {"when": "not_live", "venue": "gemini", "symbol": "71", "for_s": 5.0},
         {"when": "new_market", "text": "rain in", "tag": "weather"},
     ]
     read = parse({"alert": [{**kind, **shared} for kind in kinds]}).alert

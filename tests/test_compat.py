@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from listed_venues import listing_venues
 from venue_apart import markets_of, venue
 from waiting import PATIENCE_S, wait_until
 
-from bookfeed import ConfigError, Market, Outcome, Rule, SessionError
+from bookfeed import ConfigError, Market, Outcome, Rule, SessionError, SettlementTerms
 from bookfeed.compat.caches import DataCache, PriceCache
 from bookfeed.compat.kalshi import KalshiPlatform
 from bookfeed.compat.market_intelligence import MarketIntelligence
@@ -207,6 +208,31 @@ def test_market_intelligence(venue: SimServer) -> None:
         assert found["believed"] and found["fair_value"] is None
         assert found["spread"] > 0 and found["imbalance"] is not None
         assert {leg["symbol"] for one in found["signals"] for leg in one["legs"]} == {symbols[0]}
+
+
+def test_market_intelligence_says_what_a_contract_is_worth(venue: SimServer) -> None:
+    now, second = time.time_ns(), 10**9
+    with platform_of(venue) as platform, MarketIntelligence(platform) as intelligence:
+        (symbol, *_) = intelligence.start_monitoring(markets=markets_of(venue))
+        platform.feed.wait_live(PATIENCE_S)
+        params = {"step_ms": 1_000, "half_life_ms": 2_000}
+        terms = SettlementTerms(
+            "told btc", now + 600 * second, now - 600 * second, at_least="84000", params=params
+        )
+
+        def tell(ts: int, price: int) -> None:
+            platform.feed.call(lambda feed: feed.tell_reference("btc", ts, price * 10**18))
+
+        platform.feed.call(lambda feed: feed.add_terms(symbol, terms))
+        # It was heard of until a minute ago: what the contract was worth then is not what it is.
+        for number in range(-90, -60):
+            tell(now + number * second, 84_050 + number % 3)
+        assert platform.feed.fair_value(symbol) is not None
+        assert intelligence.analyze_market_opportunity(symbol)["fair_value"] is None
+        tell(time.time_ns(), 84_050)
+        worth = platform.feed.fair_value(symbol)
+        assert worth is not None and 0.5 < worth.price < 1
+        assert intelligence.analyze_market_opportunity(symbol)["fair_value"] == worth.price
 
 
 def test_order_book_manager(venue: SimServer) -> None:

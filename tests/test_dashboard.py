@@ -352,9 +352,8 @@ async def test_keys_reach_everything(server: Server, path: Path) -> None:
         await page.locator("#keys").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone", "desk"]
-)
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_nothing_is_wider_than_the_window(
     server: Server, path: Path, size: dict[str, int], scheme: str
 ) -> None:

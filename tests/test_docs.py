@@ -4,6 +4,7 @@ Nothing here looks at style. What is checked is what a reader would trip over.
 """
 
 import ast
+import dataclasses
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 from urllib.parse import unquote
 
 import numpy as np
@@ -20,13 +21,17 @@ import pytest
 
 import bookfeed
 from bookfeed import CAUSES, CLOSE_REASONS, Engine, Leg, Signal
+from bookfeed.config import Config
 from bookfeed.monitor.objects import signal_object
 from bookfeed.records import LEG_BYTES, SIGNAL_BYTES
+from bookfeed.sinks import SINKS
+from bookfeed.venues import VENUES
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benches").glob("*.md")]
 )
+SNIPPET: Final = re.compile(r"`(?:\[+(\w+)\]+ )?(\w+ = [^`]+)`")
 BENCHMARKS: Final = ROOT / "benches" / "BENCHMARKS.md"
 SCORECARD: Final = ROOT / "docs" / "scorecard.md"
 
@@ -145,6 +150,38 @@ def test_toml_in_the_pages_is_toml() -> None:
     assert blocks
     for body in blocks:
         tomllib.loads(body)
+
+
+def configured(kind: Any, section: str = "") -> Iterator[tuple[str, str]]:
+    """Section and key of whatever may stand in a configuration of a kind."""
+    for field in dataclasses.fields(kind):
+        yield section, field.name
+        hint = get_type_hints(kind)[field.name]
+        found: list[Any] = []
+        while hint is not None or found:
+            if dataclasses.is_dataclass(hint):
+                yield from configured(hint, field.name)
+            found += get_args(hint)
+            hint = found.pop() if found else None
+
+
+def test_configuration_in_the_prose_names_keys_that_there_are() -> None:
+    """What a reader copies out of a sentence is refused if it is misspelled there."""
+    parts: list[tuple[Any, str]] = [(kind, "sink") for kind in SINKS.values()]
+    parts += [(row.market, "market") for row in VENUES.values()]
+    parts += [(row.section, row.name) for row in VENUES.values() if row.section is not None]
+    known = {*configured(Config)}.union(*(configured(*part) for part in parts))
+    keys, seen = {key for _, key in known}, 0
+    for page in (*PAGES, ROOT / "deploy" / "bookfeed.service"):
+        for section, text in SNIPPET.findall(FENCE.sub("", page.read_text())):
+            try:
+                (key,) = tomllib.loads(text)
+            except (tomllib.TOMLDecodeError, ValueError):
+                continue  # a formula, or Python
+            seen += 1
+            fits = key in keys if not section else (section, key) in known
+            assert fits, f"{relative(page)}: {section} {text}"
+    assert seen > 30
 
 
 # Links and names.

@@ -5,6 +5,8 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -364,6 +366,34 @@ def test_what_comes_after_the_end_is_counted_as_dropped(full: Full) -> None:
     for _ in range(20):
         queue.put(records.books(1, 2))
     assert (queue.received, queue.dropped, queue.take()) == (42, 40, None)
+
+
+@pytest.mark.parametrize("full", ["conflate", "drop_oldest", "spill"])
+def test_since_when_the_oldest_waits(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever way it goes: as it came, folded or cut by the policy, or over the disk."""
+    records, now_s = Records(), [0.0]
+    monkeypatch.setattr(policies, "time", SimpleNamespace(monotonic=lambda: now_s[0], sleep=sleep))
+    queue = queue_for(SinkOptions(full=full, queue_max=64), "mine")
+    queue.open()
+    assert queue.oldest_s is None
+    trades = [(TRADE, n) for n in range(16)]
+    for now_s[0] in range(1, 5):
+        queue.put(records.batch(trades))
+    assert queue.oldest_s == 1
+    if full == "spill":
+        wait_until(lambda: queue.spilled > 0)
+        assert queue.oldest_s == 1
+    now_s[0] = 10
+    queue.put(records.batch([(BOOK, 1)]))
+    queue.put(records.batch([(BOOK, 1)]))
+    # Only who drops the oldest has let go of what came first.
+    assert queue.oldest_s == (2 if queue.dropped >= 16 else 1)
+    seen: list[float] = []
+    while (oldest_s := queue.oldest_s) is not None:
+        assert queue.take() is not None and queue.taken_s == oldest_s
+        seen.append(oldest_s)
+    assert seen == sorted(seen) and queue.waiting == 0
+    queue.close()
 
 
 def test_options_out_of_bounds_are_refused() -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -284,6 +286,40 @@ async def test_a_server_that_is_not_there_is_seen_at_once(server: Server) -> Non
     nowhere = PostgresSink(f"postgresql://me@{LOOPBACK}:{free_port()}/mine")
     with pytest.raises(SessionError, match="sink postgres_sink cannot be opened"):
         await Feed([MARKET], url=server.url, sinks=[nowhere]).open()
+
+
+async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Asks for a password in clear, and says it again in why it refuses it."""
+    with suppress(ConnectionError, asyncio.IncompleteReadError):
+        length = int.from_bytes(await reader.readexactly(4))
+        if length == 8:  # whether there is TLS
+            await reader.readexactly(4)
+            writer.write(b"N")
+            length = int.from_bytes(await reader.readexactly(4))
+        await reader.readexactly(length - 4)
+        writer.write(b"R" + (8).to_bytes(4) + (3).to_bytes(4))
+        await reader.readexactly(1)
+        length = int.from_bytes(await reader.readexactly(4))
+        password = (await reader.readexactly(length - 4)).rstrip(b"\0")
+        told = b"SFATAL\0C28P01\0Mno such password: " + password + b"\0\0"
+        writer.write(b"E" + (len(told) + 4).to_bytes(4) + told)
+        await writer.drain()
+    writer.close()
+
+
+async def test_a_password_that_postgres_says_again_is_not_shown(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "wrong-7391")
+    door = await asyncio.start_server(refusing, LOOPBACK, 0)
+    port = door.sockets[0].getsockname()[1]
+    sink = PostgresSink(f"postgresql://me@{LOOPBACK}:{port}/mine")
+    async with door:
+        with pytest.raises(SessionError, match="sink postgres_sink cannot be opened") as refused:
+            await Feed([MARKET], url=server.url, sinks=[sink]).open()
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "no such password" in shown, "it was asked for one"
+    assert "wrong-7391" not in shown + caplog.text + repr(sink)
 
 
 def test_what_is_configured(tmp_path: Path) -> None:

@@ -192,9 +192,14 @@ async def test_a_stalling_sink_holds_up_nobody_and_is_bounded() -> None:
         sinks.write(records.books(1, 2))
     assert status(sinks).queued == 51
     assert status(sinks).dropped == 350
+    # What is being written is the oldest of all, and waits on.
+    first_s = status(sinks).lag_s
+    await asyncio.sleep(0.05)
+    assert 0 < first_s + 0.05 <= status(sinks).lag_s + 0.01
     await until(lambda: len(healthy.kept) == 401)
     gate.event.set()
     await until(lambda: status(sinks).queued == 0)
+    assert status(sinks).lag_s == 0
     assert stalling.kept == [1, *range(352, 402)]
     await sinks.close()
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from session_server import MARKET, NO, YES, Server, book_frame
+from settled_market import STRIKE, Settled
 from textual.pilot import Pilot
 from textual.widgets import Input
 from waiting import PATIENCE_S, until
@@ -94,6 +95,21 @@ async def test_a_book_that_may_not_be_believed_shows_no_price(server: Server, pa
         (await server.peer(0)).abort()
         await until(lambda: "0/2 live" in text(app))
         assert "0.60" not in text(app) and "0.40" not in text(app)
+
+
+async def test_what_a_contract_is_worth_is_shown_while_its_reference_is_heard(
+    server: Server, path: Path
+) -> None:
+    async with followed(server, path) as (feed, app, pilot):
+        settled = Settled(feed)
+        await pilot.press("enter")
+        worth = feed.fair_value(YES)
+        assert worth is not None
+        await until(lambda: f"worth {worth.price:.3f}" in text(app))
+        assert "expected 84,05" in text(app)
+        await until(lambda: "worth" not in text(app))
+        settled.tick(STRIKE)
+        await until(lambda: "worth" in text(app))
 
 
 async def test_what_is_shown_of_a_feed_that_is_gone(server: Server, path: Path) -> None:

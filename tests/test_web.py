@@ -403,6 +403,20 @@ async def test_who_says_nothing_is_cut_and_there_is_a_bound(
         assert (await there.ask("/health"))[0] == 200
 
 
+async def test_what_clients_missed_stays_counted_when_they_have_left(
+    server: Server, path: Path
+) -> None:
+    async with served_feed(server, path) as (_, there):
+        async with there.http.ws_connect(there.at + "/ws") as client:
+            await client.send_str('{"op": "subscribe", "channel": "books"}')
+            await message(client, "snapshot")
+            (one,) = there.server._clients  # noqa: SLF001 - as if it had not kept up
+            one.dropped = 7
+            assert there.server.counts()["messages_left_out_total"] == 7
+        await until(lambda: there.server.counts()["clients"] == 0)
+        assert there.server.counts()["messages_left_out_total"] == 7
+
+
 @pytest.mark.usefixtures("either_loop")
 def test_feed_and_server_meet_on_either_loop(path: Path) -> None:
     """What a loop gives as transports differs; ``bookfeed`` itself runs on uvloop."""

@@ -86,6 +86,6 @@ scrape_configs:
         assert median_s / 4 < float(made["result"][0]["value"][1]) < median_s * 4
         groups = await ask(there, prometheus_server, "/api/v1/rules")
         (group,) = groups["groups"]
-        assert len(group["rules"]) == 8
+        assert len(group["rules"]) == 9
         for text in expressions():
             await ask(there, prometheus_server, "/api/v1/query", query=text)

@@ -5,13 +5,16 @@ whenever a connection's state or cause changes.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from bookfeed._bookfeed import BookView
 from bookfeed.words import Cause, Freshness, State
 
 ConnectionState = Literal["idle", "connecting", "connected", "reconnecting", "polling", "down"]
 """``polling``: nothing streams, and its books are kept by REST (``live_poll``)."""
+
+UP: Final = frozenset[ConnectionState]({"connected", "polling"})
+"""In these a connection brings what it is there for: one that polls has nothing to connect to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """``MarketIntelligence``: a platform's foremost markets, watched, and what to think of each."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Any, Final, Self
 from bookfeed._bookfeed import FairValue
 from bookfeed.compat import shapes
 from bookfeed.compat.platform import Platform
+from bookfeed.feed.worth import FAIR_AGE_MAX_NS, reference_ts
 from bookfeed.market import Market
 from bookfeed.records import Signal, Update
 
@@ -111,4 +113,7 @@ class MarketIntelligence:
 
 
 def _worth(value: FairValue | None) -> float | None:
-    return None if value is None else value.price
+    """Nobody knows what a contract is worth whose reference is silent."""
+    if value is None or time.time_ns() - reference_ts(value) > FAIR_AGE_MAX_NS:
+        return None
+    return value.price

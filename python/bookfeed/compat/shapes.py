@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from bookfeed._bookfeed import BookView, Fill
 from bookfeed.records import Signal, Update
-from bookfeed.status import FeedStatus
+from bookfeed.status import UP, FeedStatus
 
 Source = Literal["live", "rest", "none"]
 
@@ -100,7 +100,7 @@ def stats(
     status: FeedStatus, counters: dict[str, int], mean_ns: float | None, p95_ns: int | None
 ) -> dict[str, Any]:
     """A feed in numbers; latencies from a frame's receipt to its records, in milliseconds."""
-    up = [one for one in status.connections if one.state == "connected"]
+    up = [one for one in status.connections if one.state in UP]
     return {
         "connected": bool(up) and len(up) == len(status.connections),
         "connections": len(status.connections),

@@ -23,19 +23,23 @@ from bookfeed.catalogue.news import MarketNews, Wanted
 from bookfeed.dispatch.listeners import Listener
 from bookfeed.dispatch.streams import Lagged, Stream
 from bookfeed.errors import BookfeedError
+from bookfeed.feed.alert_subjects import Subject, Subjects
 from bookfeed.feed.alert_targets import Message, Outbox, check
 from bookfeed.feed.feed import Feed
+from bookfeed.names import Name, name_of
 from bookfeed.own.events import OwnEvent, OwnFill
+from bookfeed.own.view import Account
 from bookfeed.records import Signal, Update
 from bookfeed.rules.alerts import FOR_S, Alert
+from bookfeed.status import UP
 
 LOOK_S: Final = 1.0
 """How often it is looked at books, connections and accounts."""
 QUEUE_MAX: Final = 8_192
 """So many updates, or signals, may wait to be looked at."""
 LINE_MAX: Final = 400
-TOLD_MAX: Final = 10_000
-"""So many subjects are remembered as told; then the one told longest ago is forgotten."""
+UNFOLLOWED_S: Final = 10.0
+"""So long a book may take to be followed before an alert about it is warned of."""
 
 _OF_UPDATES: Final = frozenset(
     {"price", "spread", "trade", "tick_size", "disagreement", "resolved"}
@@ -48,6 +52,7 @@ _OF_NEWS: Final = {
     "rules_changed": "changed",
 }
 _OF_LOOKS: Final = frozenset({"not_live", "connection", "delay", "position", "loss"})
+_OF_BOOKS: Final = frozenset({"price", "spread", "trade", "tick_size", "not_live"})
 _E17: Final = 10**17
 
 _log: Final = logging.getLogger("bookfeed.alerts")
@@ -80,12 +85,9 @@ class Alerts:
         self._clock: Final = clock
         self._outbox: Final = Outbox(environ)
         self._counts: Final[Counter[str]] = Counter()
-        # When something was told last of a subject, and how often it was held back since; in quiet
-        # hours it is told to nobody's targets, and does not hold back what comes after them.
-        self._told: Final[dict[tuple[int, str, bool], tuple[float, int]]] = {}
-        # What holds now of a subject: an alert is of its beginning.
-        self._holds: Final[set[tuple[int, str]]] = set()
-        self._since_s: Final[dict[tuple[int, str], float]] = {}
+        self._subjects: Final = Subjects()
+        # Since when no book is followed that an alert is about; for ever once that was said.
+        self._unfollowed_s: Final[dict[int, float]] = {}
         self._listeners: Final[list[Listener]] = []
         self._streams: Final[list[tuple[Stream[Any], Callable[[Any], None]]]] = []
         self._tasks: Final[list[asyncio.Task[None]]] = []
@@ -117,11 +119,8 @@ class Alerts:
 
     def _forget(self, number: int) -> None:
         del self._alerts[number]
-        for told in [key for key in self._told if key[0] == number]:
-            del self._told[told]
-        for seen in [key for key in self._since_s if key[0] == number]:
-            del self._since_s[seen]
-        self._holds.difference_update([key for key in self._holds if key[0] == number])
+        self._subjects.forget(number)
+        self._unfollowed_s.pop(number, None)
 
     def counters(self) -> dict[str, int]:
         """Return what was ``sent`` (messages by target), ``failed``, ``dropped`` because too much
@@ -167,7 +166,7 @@ class Alerts:
             self._listeners.append(feed.on_market(self._news))
         if "fill" in kinds:
             self._listeners.append(feed.on_own(self._own))
-        if kinds & _OF_LOOKS:
+        if kinds & (_OF_LOOKS | _OF_BOOKS):
             self._begin(self._look_again())
 
     def _leave(self) -> None:
@@ -228,22 +227,24 @@ class Alerts:
     # What happened.
 
     def _update(self, update: Update) -> None:
-        about = self._called(update.instrument)
+        name = name_of(self._feed.names, update.instrument)
+        book, about = update.instrument, _called(name)
         for number, alert in self._of(*_OF_UPDATES):
-            if alert.symbol not in (None, update.symbol):
+            if not alert.is_of(name.venue, name.symbol):
                 continue
             if alert.when in ("price", "spread"):
                 self._measure(number, alert, update, about)
             elif alert.when == "trade" and update.kind == "trade":
                 self._trade(number, alert, update, about)
             elif alert.when == "tick_size" and update.kind == "tick_size":
-                self._tell(number, about, f"tick size {_price(update.price_e9)}")
+                self._tell(number, book, about, f"tick size {_price(update.price_e9)}")
             elif alert.when == "resolved" and update.kind == "resolved" and not _titled(alert):
-                self._tell(number, about, f"resolved: a share pays {_price(update.price_e9)}")
+                paid = f"resolved: a share pays {_price(update.price_e9)}"
+                self._tell(number, book, about, paid)
             elif alert.when == "disagreement" and not _titled(alert):
                 suspect = update.kind == "state" and update.state == "suspect"
                 if suspect:
-                    self._tell(number, about, f"evidence disagrees ({update.cause})")
+                    self._tell(number, book, about, f"evidence disagrees ({update.cause})")
 
     def _measure(self, number: int, alert: Alert, update: Update, about: str) -> None:
         """Prices and spreads of live books, twice as large, so that a mid is whole."""
@@ -259,23 +260,25 @@ class Alerts:
             holds = mid >= bound if alert.below is None else mid <= bound
             what = f"{_price(bid)} / {_price(ask)}, {'above' if alert.below is None else 'below'} "
             what += str(limit)
-        first_seen = (number, update.symbol) not in self._since_s
-        self._since_s[number, update.symbol] = 0.0
+        book = update.instrument
+        first_seen = self._subjects.is_new(number, book)
         # Of a price that is there already when it is first seen there is no news.
         quietly = first_seen and alert.when == "price"
-        self._begins(number, update.symbol, about, holds, what, quietly=quietly)
+        if self._subjects.begins(number, book, holds=holds) and not quietly:
+            self._tell(number, book, about, what)
 
     def _trade(self, number: int, alert: Alert, update: Update, about: str) -> None:
         if (update.qty_e8 or 0) >= Decimal(alert.min_qty or 0) * QTY_SCALE:
             who = {"buy": "bought", "sell": "sold"}.get(update.aggressor or "", "traded")
             qty = format_qty(update.qty_e8 or 0)
-            self._tell(number, about, f"{qty} {who} at {_price(update.price_e9)}")
+            what = f"{qty} {who} at {_price(update.price_e9)}"
+            self._tell(number, update.instrument, about, what)
 
     def _signal(self, signal: Signal) -> None:
         for number, alert in self._of("signal"):
             key = f"signal {signal.id}"
             if signal.phase == "close":
-                self._holds.discard((number, key))
+                self._subjects.happens(number, key, holds=False)
                 continue
             rule = self._feed.rules.get(signal.rule_id)
             name = (rule.name if rule is not None else None) or signal.rule
@@ -287,126 +290,158 @@ class Alerts:
                 f"{leg.side} {leg.outcome or leg.symbol} ({leg.venue})" for leg in signal.legs
             )
             edge, total = _price(signal.net_edge_e9), _price(signal.net_total_e9)
-            self._begins(number, key, name, fits, f"{edge} a share, {total} USD net: {legs}")
+            if self._subjects.happens(number, key, holds=fits):
+                self._tell(number, name, name, f"{edge} a share, {total} USD net: {legs}")
 
     def _news(self, news: MarketNews) -> None:
         for number, alert in self._of(*_OF_NEWS):
             if news.kind != _OF_NEWS[alert.when]:
                 continue
-            if not Wanted(None, alert.tag, None, alert.text).fits(news):
+            if not Wanted(alert.venue, alert.tag, None, alert.text).fits(news):
                 continue
             if alert.when == "rules_changed" and "rules" not in {one.field for one in news.changes}:
                 continue
-            self._tell(number, news.listing.called, news.line().partition(": ")[2])
+            listing, what = news.listing, news.line().partition(": ")[2]
+            subject = f"{listing.venue} {listing.market or listing.slug}"
+            self._tell(number, subject, listing.called, what)
 
     def _own(self, event: OwnEvent) -> None:
         if not isinstance(event, OwnFill) or event.status not in ("matched", "confirmed"):
             return
+        about = f"{event.venue} {event.symbol}"
         for number, alert in self._of("fill"):
-            if alert.symbol in (None, event.symbol):
-                key = f"fill {event.venue} {event.key}"
+            # It is told again whenever its status changes.
+            if alert.is_of(event.venue, event.symbol) and self._subjects.happens(
+                number, f"fill {event.venue} {event.key}"
+            ):
                 what = f"{event.side} {format_qty(event.qty_e8)} at {format_price(event.price_e9)}"
-                self._begins(
-                    number, key, f"{event.venue} {event.symbol}", True, f"own fill: {what}"
-                )
+                self._tell(number, about, about, f"own fill: {what}")
 
     # What lasts.
 
     def look(self) -> None:
         """Look at books, connections and accounts once."""
-        status = self._feed.status()
-        for number, alert in self._of("not_live"):
-            for book in status.books:
-                if alert.symbol in (None, book.symbol):
-                    away = not (book.live or book.polled or book.cause == "resolved")
-                    what = f"{book.state} ({book.cause}) for {{}} s"
-                    self._lasts(
-                        number, alert, book.symbol, self._called(book.instrument), away, what
-                    )
-        for number, alert in self._of("connection"):
-            for one in status.connections:
-                about = f"{one.venue} connection {one.conn}"
-                away = one.state not in ("connected", "polling", "idle")
-                self._lasts(
-                    number, alert, about, about, away, f"{one.state} for {{}} s: {one.cause}"
-                )
-        for number, alert in self._of("delay"):
-            for one in status.connections:
-                about, delay_s = f"{one.venue} connection {one.conn}", one.delay_s
-                late = delay_s is not None and delay_s >= float(alert.above or 0)
-                self._begins(number, about, about, late, f"messages come {delay_s or 0:.1f} s late")
+        self._look_at_books()
+        self._look_at_connections()
         self._look_at_accounts()
+
+    def _look_at_books(self) -> None:
+        watched = self._of("not_live")
+        for book in self._feed.status().books if watched else ():
+            away = not (book.live or book.polled or book.cause == "resolved")
+            for number, alert in watched:
+                if alert.is_of(book.venue, book.symbol):
+                    about = _called(name_of(self._feed.names, book.instrument))
+                    what = f"{book.state} ({book.cause}) for {{}} s"
+                    self._lasts(number, alert, book.instrument, about, away, what)
+        about_books = self._of(*_OF_BOOKS)
+        followed = {view.instrument for view in self._feed.books()} if about_books else set()
+        names = [name_of(self._feed.names, number) for number in followed]
+        for number, alert in about_books:
+            self._subjects.keep(number, followed)
+            if alert.venue is not None or alert.symbol is not None:
+                there = any(alert.is_of(name.venue, name.symbol) for name in names)
+                self._mind(number, alert, there=there)
+
+    def _mind(self, number: int, alert: Alert, *, there: bool) -> None:
+        """Warn, once, of an alert that waits for a book that nobody follows."""
+        if there:
+            self._unfollowed_s.pop(number, None)
+            return
+        now_s = self._clock()
+        if now_s - self._unfollowed_s.setdefault(number, now_s) >= UNFOLLOWED_S:
+            self._unfollowed_s[number] = float("inf")
+            book = " ".join(filter(None, (alert.venue, alert.symbol)))
+            _log.warning("alert %s: no book of %s is followed", alert.called, book)
+
+    def _look_at_connections(self) -> None:
+        watched = self._of("connection", "delay")
+        found = list(self._feed.connection_statuses()) if watched else []
+        called = {one.conn: f"{one.venue} connection {one.conn}" for one in found}
+        for number, alert in watched:
+            self._subjects.keep(number, called.values())
+            for one in found:
+                if not alert.is_of(one.venue, ""):
+                    continue
+                about, delay_s = called[one.conn], one.delay_s
+                if alert.when == "connection":
+                    what = f"{one.state} for {{}} s: {one.cause}"
+                    away = one.state not in UP and one.state != "idle"
+                    self._lasts(number, alert, about, about, away, what)
+                    continue
+                late = delay_s is not None and delay_s >= float(alert.above or 0)
+                if self._subjects.begins(number, about, holds=late):
+                    self._tell(number, about, about, f"messages come {delay_s or 0:.1f} s late")
 
     def _look_at_accounts(self) -> None:
         watched = self._of("position", "loss")
-        for account in self._feed.accounts() if watched else ():
-            venue = account.venue
-            if not account.live:
+        accounts = self._feed.accounts() if watched else ()
+        for number, alert in watched:
+            look = self._look_at_holdings if alert.when == "position" else self._look_at_loss
+            found: set[Subject] = set()
+            for account in accounts:
+                if account.live and alert.venue in (None, account.venue):
+                    found |= look(number, alert, account)
+            if all(account.live for account in accounts):
+                # What is held no more is told of when it comes again.
+                self._subjects.keep(number, found)
+
+    def _look_at_holdings(self, number: int, alert: Alert, account: Account) -> set[Subject]:
+        found: set[Subject] = set()
+        limit = Decimal(alert.above or 0) * QTY_SCALE
+        for holding in account.holdings:
+            one = holding.position
+            if not alert.is_of(account.venue, one.symbol):
                 continue
-            for number, alert in watched:
-                limit = Decimal(alert.above or 0)
-                if alert.when == "position":
-                    for holding in account.holdings:
-                        one = holding.position
-                        if alert.symbol in (None, one.symbol):
-                            big = abs(one.qty_e8) >= limit * QTY_SCALE
-                            what = f"{format_qty(one.qty_e8)} shares are held"
-                            self._begins(number, one.symbol, f"{venue} {one.symbol}", big, what)
-                    continue
-                values = [one.unrealised_e17 for one in account.holdings]
-                lost = -sum(value for value in values if value is not None)
-                what = f"holdings are worth {lost / _E17:.2f} USD less than they cost"
-                self._begins(number, venue, venue, lost >= limit * _E17, what)
+            about = f"{account.venue} {one.symbol}"
+            found.add(about)
+            if self._subjects.begins(number, about, holds=abs(one.qty_e8) >= limit):
+                self._tell(number, about, about, f"{format_qty(one.qty_e8)} shares are held")
+        return found
+
+    def _look_at_loss(self, number: int, alert: Alert, account: Account) -> set[Subject]:
+        values = [one.unrealised_e17 for one in account.holdings]
+        lost = -sum(value for value in values if value is not None)
+        holds = lost >= Decimal(alert.above or 0) * _E17
+        if self._subjects.begins(number, account.venue, holds=holds):
+            what = f"holdings are worth {lost / _E17:.2f} USD less than they cost"
+            self._tell(number, account.venue, account.venue, what)
+        return {account.venue}
 
     def _lasts(
-        self, number: int, alert: Alert, key: str, about: str, holds: bool, what: str
+        self, number: int, alert: Alert, subject: Subject, about: str, holds: bool, what: str
     ) -> None:
         if not holds:
-            self._since_s.pop((number, key), None)
-            self._holds.discard((number, key))
+            self._subjects.ended(number, subject)
             return
-        now_s = self._clock()
-        passed_s = now_s - self._since_s.setdefault((number, key), now_s)
+        passed_s = self._subjects.lasted_s(number, subject, self._clock())
         least_s = FOR_S if alert.for_s is None else alert.for_s
-        if passed_s >= least_s:
-            self._begins(number, key, about, True, what.format(round(passed_s)))
+        if passed_s >= least_s and self._subjects.begins(number, subject, holds=True):
+            self._tell(number, subject, about, what.format(round(passed_s)))
 
     # What is told of it.
 
-    def _begins(
-        self, number: int, key: str, about: str, holds: bool, what: str, *, quietly: bool = False
-    ) -> None:
-        """Tell once when something begins to hold of ``key``."""
-        if not holds:
-            self._holds.discard((number, key))
-        elif (number, key) not in self._holds:
-            self._holds.add((number, key))
-            if not quietly:
-                self._tell(number, about, what)
-
-    def _tell(self, number: int, about: str, what: str) -> None:
+    def _tell(self, number: int, subject: Subject, about: str, what: str) -> None:
         alert, now_s = self._alerts[number], self._clock()
         quiet = alert.is_quiet(self._now().time())
         if quiet:
             self._counts["quiet"] += 1
-        last = self._told.pop((number, about, quiet), None)
-        if last is not None and now_s - last[0] < alert.cooldown_s:
+        held_back = self._subjects.tell(
+            number, subject, now_s, quiet=quiet, cooldown_s=alert.cooldown_s
+        )
+        if held_back is None:
             self._counts["cooldown"] += 0 if quiet else 1
-            self._told[number, about, quiet] = (last[0], last[1] + 1)
             return
-        if last is not None and last[1]:
-            what = f"{what} ({last[1]} more since the last message)"
-        self._told[number, about, quiet] = (now_s, 0)
-        if len(self._told) > TOLD_MAX:
-            del self._told[next(iter(self._told))]
+        if held_back:
+            what = f"{what} ({held_back} more since the last message)"
         text = _line(alert.message(about, what))
         self._feed.tell_alert(alert, _line(about), text, sent=not quiet)
         if not quiet:
             self._outbox.put(Message(alert.to, alert.called, text))
 
-    def _called(self, instrument: int) -> str:
-        name = self._feed.names[instrument]
-        return f"{name.venue} {name.title or name.symbol} {name.outcome}".strip()
+
+def _called(name: Name) -> str:
+    return f"{name.venue} {name.title or name.symbol} {name.outcome}".strip()
 
 
 def _titled(alert: Alert) -> bool:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from bookfeed._bookfeed import Histogram
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import Clock
+from bookfeed.feed.worth import reference_ts
 from bookfeed.names import name_of, short
 from bookfeed.own.events import OwnEvent, OwnFill
 from bookfeed.own.view import Account
+from bookfeed.recordings.pace import Pace
 from bookfeed.records.objects import book_object
 from bookfeed.records.update import touch_record
-from bookfeed.recordings.pace import Pace
 from bookfeed.rules.alerts import Alerted
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Outside:
                 if value is not None:
                     found[number] = {
                         "ts": value.ts,
+                        "reference_ts": reference_ts(value),
                         "price": value.price,
                         "low": value.low_e9 / 1e9,
                         "high": value.high_e9 / 1e9,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bookfeed._bookfeed import FairValue
 from bookfeed.catalogue.listing import Listing
 from bookfeed.feed.books import LiveBooks
 from bookfeed.feed.question import Question
@@ -24,6 +25,8 @@ E18_MAX: Final = 10**30
 """No value of a reference is as great, in 1e-18."""
 TERMS_AFTER_S: Final = 10.0
 """So long terms may take to be there before a rule that needs them is warned of."""
+FAIR_AGE_MAX_NS: Final = 5_000_000_000
+"""What a contract is worth is told to others for so long after its reference was heard last."""
 CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
 """Venues whose books an index is made of that nobody configured, as far as the feed has them."""
 OF_LISTINGS: Final = "listed"
@@ -36,6 +39,11 @@ def index_number(names: Names, asset: str) -> int | None:
     told = names.indices.items()
     fits = (number for number, one in told if one.asset == asset and one.tick_ms <= _SECOND_MS)
     return min(fits, default=None)
+
+
+def reference_ts(value: FairValue) -> int:
+    """When the reference was heard last that a value rests on, Unix nanoseconds."""
+    return value.ts - value.reference_age_ns
 
 
 def reference_of(point: PricePoint) -> str:

@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from bookfeed.errors import ConfigError
 from bookfeed.rules.gates import QTY
-from bookfeed.schema import DecimalText, Range, Text
+from bookfeed.schema import DecimalText, OneOf, Range, Text
+from bookfeed.venues import VENUES
 
 When = Literal[
     "signal",
@@ -55,21 +56,21 @@ OF_ACCOUNT: Final = frozenset({"fill", "position", "loss"})
 
 _OF: Final[dict[str, tuple[str, ...]]] = {
     "signal": ("rule", "min_edge", "min_profit"),
-    "price": ("symbol", "above", "below"),
-    "spread": ("symbol", "above"),
-    "trade": ("symbol", "min_qty"),
-    "not_live": ("symbol", "for_s"),
-    "connection": ("for_s",),
-    "delay": ("above",),
-    "tick_size": ("symbol",),
-    "strike": ("text", "tag"),
-    "resolved": ("text", "tag"),
-    "disagreement": ("text", "tag"),
-    "new_market": ("text", "tag"),
-    "rules_changed": ("text", "tag"),
-    "fill": ("symbol",),
-    "position": ("symbol", "above"),
-    "loss": ("above",),
+    "price": ("venue", "symbol", "above", "below"),
+    "spread": ("venue", "symbol", "above"),
+    "trade": ("venue", "symbol", "min_qty"),
+    "not_live": ("venue", "symbol", "for_s"),
+    "connection": ("venue", "for_s"),
+    "delay": ("venue", "above"),
+    "tick_size": ("venue", "symbol"),
+    "strike": ("venue", "text", "tag"),
+    "resolved": ("venue", "text", "tag"),
+    "disagreement": ("venue", "text", "tag"),
+    "new_market": ("venue", "text", "tag"),
+    "rules_changed": ("venue", "text", "tag"),
+    "fill": ("venue", "symbol"),
+    "position": ("venue", "symbol", "above"),
+    "loss": ("venue", "above"),
 }
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "price": ("symbol",),
@@ -127,6 +128,8 @@ class Alert:
     )
     rule: str | None = None
     """A rule by its name or kind; any, if it is left out."""
+    venue: Annotated[str | None, OneOf(tuple(VENUES))] = None
+    """A venue by its name; any, if it is left out. Two venues may spell a symbol alike."""
     symbol: str | None = None
     """A book by its venue's string for it; any, if it is left out."""
     min_edge: Number | None = None
@@ -166,6 +169,10 @@ class Alert:
             raise ConfigError("", "quiet", 'must be hours such as "22:00-07:30"')
         if self.template is not None and not string.Template(self.template).is_valid():
             raise ConfigError("", "template", "has a $ without a name: write $$ for a dollar")
+
+    def is_of(self, venue: str, symbol: str) -> bool:
+        """Whether it is about a book of this venue and symbol."""
+        return self.venue in (None, venue) and self.symbol in (None, symbol)
 
     @property
     def called(self) -> str:

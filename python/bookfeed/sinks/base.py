@@ -213,6 +213,8 @@ class SinkStatus:
     """Calls that raised, and failures of the disk that records wait on."""
     queued: int
     """Records that wait, in memory, on disk, or in the ``write`` that is going on."""
+    lag_s: float
+    """For how long the oldest of these waits, in seconds; 0 if none does."""
     spill_bytes: int
     """Bytes that wait on disk."""
     error: str

@@ -48,7 +48,8 @@ class Queue(ABC):
     def __init__(self, queue_max: int) -> None:
         self._closed = False
         self._queue_max: Final = queue_max
-        self._fresh: Final[deque[Batch]] = deque()
+        # Each with when it came.
+        self._fresh: Final[deque[tuple[Batch, float]]] = deque()
         # Held while older records are set aside: until that is done nobody may take newer ones.
         self._lock: Final = threading.Lock()
         self._taken = 0
@@ -62,6 +63,10 @@ class Queue(ABC):
         """Bytes that wait on disk."""
         self.disk_errors = 0
         """Failures of the disk."""
+        self.taken_s: float | None = None
+        """When the oldest of the records came that ``take`` returned last; monotonic."""
+        # The same of those that the policy has dealt with, while there are any.
+        self._older_s: float | None = None
 
     def open(self) -> None:  # noqa: B027 - most need nothing
         """Get ready. Raises ``OSError`` if a disk is needed and cannot be used."""
@@ -70,6 +75,16 @@ class Queue(ABC):
         """Let go of everything that waits; what still comes is counted as dropped."""
         self._closed = True
         self._fresh.clear()
+        self._older_s = None
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest record came that waits; monotonic, ``None`` if none does."""
+        # The sink's thread may take what is looked at: then the next that is there is as good.
+        with contextlib.suppress(IndexError):
+            older_s = self._older_s
+            return self._fresh[0][1] if older_s is None else older_s
+        return None
 
     @property
     def dropped(self) -> int:
@@ -97,7 +112,7 @@ class Queue(ABC):
         elif bounded and self.in_memory > self._queue_max:
             self._put_full(batch)
         else:
-            self._fresh.append(batch)
+            self._fresh.append((batch, time.monotonic()))
 
     @abstractmethod
     def _put_full(self, batch: Batch) -> None:
@@ -113,8 +128,9 @@ class Queue(ABC):
         try:
             if not block and self._disk_may_block and self.in_memory < self.waiting:
                 raise WouldBlock
+            older_s = self._older_s
             older = self._pop_older()
-            batches = older or self._pop_fresh(PIECE)
+            batches, self.taken_s = (older, older_s) if older else self._pop_fresh(PIECE)
             self._taken += sum(map(len, batches))
         finally:
             self._lock.release()
@@ -126,15 +142,21 @@ class Queue(ABC):
         """Take out what the policy has dealt with, or some of it."""
         return []
 
-    def _pop_fresh(self, count: int) -> list[Batch]:
-        """Take out batches as they came until there are ``count`` records."""
+    def _pop_fresh(self, count: int) -> tuple[list[Batch], float | None]:
+        """Take out batches as they came, until there are ``count`` records.
+
+        Returns also when the first of them came.
+        """
         batches: list[Batch] = []
+        first_s: float | None = None
         # `close` may empty the deque at any time, so looking first proves nothing.
         with contextlib.suppress(IndexError):
             while count > 0:
-                batches.append(self._fresh.popleft())
-                count -= len(batches[-1])
-        return batches
+                batch, came_s = self._fresh.popleft()
+                first_s = came_s if first_s is None else first_s
+                batches.append(batch)
+                count -= len(batch)
+        return batches, first_s
 
 
 class DropOldest(Queue):
@@ -142,13 +164,13 @@ class DropOldest(Queue):
 
     def _put_full(self, batch: Batch) -> None:
         with self._lock:
-            self._fresh.append(batch)
+            self._fresh.append((batch, time.monotonic()))
             while (surplus := self.waiting - self._queue_max) > 0:
-                oldest = self._fresh.popleft()
+                oldest, came_s = self._fresh.popleft()
                 self._dropped += len(oldest)
                 if len(oldest) > surplus + self._queue_max // DROP_PART:
                     rest = without_oldest(oldest, surplus)
-                    self._fresh.appendleft(rest)
+                    self._fresh.appendleft((rest, came_s))
                     self._dropped -= len(rest)
 
 
@@ -164,7 +186,7 @@ class Conflate(Queue):
 
     def _put_full(self, batch: Batch) -> None:
         with self._lock:
-            self._fresh.append(batch)
+            self._fresh.append((batch, time.monotonic()))
             while (surplus := self.waiting - self._queue_max) > 0:
                 # As many at once as there are books set aside already, so that those are not
                 # looked at more often than what is new.
@@ -176,7 +198,8 @@ class Conflate(Queue):
                     self._drop(max(surplus, self._queue_max // DROP_PART))
 
     def _fold(self, count: int) -> None:
-        fresh = self._pop_fresh(count)
+        fresh, came_s = self._pop_fresh(count)
+        self._older_s = came_s if self._older_s is None else self._older_s
         left = conflated([self._books, *fresh])
         self.conflated += left.left_out
         self._older += sum(map(len, fresh)) - left.left_out
@@ -196,12 +219,15 @@ class Conflate(Queue):
             self._books = rest = without_oldest(oldest, count)
         self._older -= len(oldest) - len(rest)
         self._dropped += len(oldest) - len(rest)
+        if not self._older:
+            self._older_s = None
 
     def _pop_older(self) -> list[Batch]:
         older = [*self._others, self._books] if self._older else []
         self._others.clear()
         self._books = EMPTY
         self._older = 0
+        self._older_s = None
         return older
 
     def close(self) -> None:
@@ -231,6 +257,8 @@ class Spill(Queue):
         # Changed by `put` alone, unlike `_dropped`, which is changed under the lock.
         self._refused = 0
         self._on_disk = 0
+        # When the oldest record came of each batch on disk.
+        self._came_s: Final[deque[float]] = deque()
 
     def open(self) -> None:
         """Make the file and start the thread; ``OSError`` if either cannot be had."""
@@ -273,6 +301,8 @@ class Spill(Queue):
                     self._dropped += records
                 self._failed("records on disk cannot be read and are dropped", error)
             self._on_disk, self.spill_bytes = self._file.records, self._file.bytes
+            self._came_s.popleft()
+            self._older_s = self._came_s[0] if self._came_s else None
             if batch is not None:
                 return [batch]
         return []
@@ -294,8 +324,9 @@ class Spill(Queue):
     def _move(self) -> bool:
         """Move the oldest records that are in memory; false if the disk does not take them."""
         with self._lock:
-            batches = self._pop_fresh(min(PIECE, max(self._queue_max // FOLD_PART, 1)))
-            if not batches or self._file is None:
+            piece = min(PIECE, max(self._queue_max // FOLD_PART, 1))
+            batches, came_s = self._pop_fresh(piece)
+            if not batches or came_s is None or self._file is None:
                 return False
             batch = join(batches)
             try:
@@ -304,8 +335,10 @@ class Spill(Queue):
                 self._failed("records cannot be put on disk and wait in memory", error)
                 moved = False
             if not moved:
-                self._fresh.appendleft(batch)
+                self._fresh.appendleft((batch, came_s))
                 return False
+            self._came_s.append(came_s)
+            self._older_s = self._came_s[0]
             self.spilled += len(batch)
             self._on_disk, self.spill_bytes = self._file.records, self._file.bytes
             return True

@@ -202,13 +202,20 @@ class PostgresSink:
             return self._link
         import asyncpg
 
-        self._link = await asyncpg.connect(
-            self._url,
-            password=None if self._password is None else self._password.reveal(),
-            timeout=TIMEOUT_S,
-            command_timeout=TIMEOUT_S,
-            server_settings={"application_name": "bookfeed"},
-        )
+        password = None if self._password is None else self._password.reveal()
+        try:
+            self._link = await asyncpg.connect(
+                self._url,
+                password=password,
+                timeout=TIMEOUT_S,
+                command_timeout=TIMEOUT_S,
+                server_settings={"application_name": "bookfeed"},
+            )
+        except asyncpg.PostgresError as error:
+            if password is None or password not in str(error):
+                raise
+            # A server may say what it was told, and errors are logged.
+            raise type(error)(str(error).replace(password, "…")) from None
         try:
             await self._prepare(self._link)
             count = f"SELECT writes FROM {self._schema}.runs WHERE run = $1"  # noqa: S608

@@ -55,9 +55,13 @@ class Lifetimes:
     """How long keys are there after they were written last, in seconds."""
 
     book_s: Annotated[float, Range(1, 86_400)] = 5.0
-    price_s: Annotated[float, Range(1, 86_400)] = 60.0
+    price_s: Annotated[float | None, Range(1, 86_400)] = None
+    """As of books, unless stated; in ``classic``, whose prices have no state to read, 60."""
     market_s: Annotated[float, Range(1, 86_400)] = 300.0
     trade_s: Annotated[float, Range(1, 86_400)] = 3_600.0
+
+
+CLASSIC_PRICE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,10 @@ class RedisSink:
         self._classic: Final = preset == "classic"
         self._templates: Final = (templates or Templates()).over(PRESETS[preset])
         self._lifetimes: Final = lifetimes or Lifetimes()
+        book_s, price_s = self._lifetimes.book_s, self._lifetimes.price_s
+        # A price says whether it is live, and outlives a feed that is killed as little as a book.
+        self._price_s: Final = price_s or (CLASSIC_PRICE_S if self._classic else book_s)
+        self._renewed_s: Final = min(book_s, self._price_s) * RENEWED_AFTER
         self._depth: Final = depth
         self._price_of: Final = price_of
         self._told: Final[frozenset[State]] = frozenset(
@@ -179,7 +187,7 @@ class RedisSink:
         if self._behind:
             self._put_books(pipeline, self._all())
         else:
-            due_s = time.monotonic() - self._lifetimes.book_s * RENEWED_AFTER
+            due_s = time.monotonic() - self._renewed_s
             due = [one for one, written_s in self._written_s.items() if written_s <= due_s]
             self._put_books(pipeline, due)
         self._send(pipeline)
@@ -234,7 +242,7 @@ class RedisSink:
                 self._delete(pipeline, key)
             self._publish(pipeline, of_book(self._templates.book_channel, name), data)
             self._append(pipeline, of_book(self._templates.book_stream, name), data)
-            self._put_market(pipeline, name)
+            self._put_market(pipeline, name, book)
         if self._first.setdefault((name.venue, name.market), instrument) == instrument:
             self._put_price(pipeline, name, book, believed)
             if book is None:
@@ -252,7 +260,7 @@ class RedisSink:
             self._delete(pipeline, key)
         elif self._classic:
             heard = datetime.fromtimestamp((book.ts_recv or 0) / _NS_PER_S, UTC).isoformat()
-            self._set(pipeline, key, f"{yes}|{no}|{heard}".encode(), self._lifetimes.price_s)
+            self._set(pipeline, key, f"{yes}|{no}|{heard}".encode(), self._price_s)
         else:
             told = {
                 "record": "price",
@@ -267,9 +275,9 @@ class RedisSink:
                 "yes": yes,
                 "no": no,
             }
-            self._set(pipeline, key, self._json(told), self._lifetimes.price_s)
+            self._set(pipeline, key, self._json(told), self._price_s)
 
-    def _put_market(self, pipeline: "Pipeline", name: Name) -> None:
+    def _put_market(self, pipeline: "Pipeline", name: Name, book: BookView) -> None:
         key, now_s = of_book(self._templates.market_key, name), time.monotonic()
         if key is None:
             return
@@ -285,6 +293,7 @@ class RedisSink:
         ]
         told = {
             "record": "market",
+            "ts_recv": book.ts_recv,
             "venue": name.venue,
             "market": name.market,
             "title": name.title,

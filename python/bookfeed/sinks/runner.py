@@ -68,6 +68,8 @@ class Runner(ABC):
         self._beat_due = False
         # A batch that the sink has not taken, and that comes before all that waits.
         self._held: Batch | None = None
+        # Whether the sink has a batch that it has not written, or has to be offered one again.
+        self._in_hand = False
         self.opened = False
         self.ended = False
         self.refusal: BaseException | None = None
@@ -137,6 +139,7 @@ class Runner(ABC):
             # Read once: other threads go on counting.
             received = queue.received
             dropped, conflated = queue.dropped + self._lost, queue.conflated
+            queued = received - self._written - dropped - conflated
             return SinkStatus(
                 name=self.name,
                 state=self._state,
@@ -146,10 +149,18 @@ class Runner(ABC):
                 conflated=conflated,
                 spilled=queue.spilled,
                 errors=self._errors + queue.disk_errors,
-                queued=received - self._written - dropped - conflated,
+                queued=queued,
+                lag_s=self._lag_s() if queued else 0.0,
                 spill_bytes=queue.spill_bytes,
                 error=self._error,
             )
+
+    def _lag_s(self) -> float:
+        """For how long the oldest record waits, that which is being written included."""
+        queue = self.queue
+        in_hand = queue.taken_s if self._in_hand else None
+        oldest_s = queue.oldest_s if in_hand is None else in_hand
+        return 0.0 if oldest_s is None else max(time.monotonic() - oldest_s, 0.0)
 
     # What both kinds of runner do around the calls.
 
@@ -291,7 +302,7 @@ class ThreadRunner(Runner):
         while self._may_drain() and (batch := self._held or self.queue.take()) is not None:
             if self._state == "abandoned":  # while a disk was slow
                 return
-            self._held = None
+            self._held, self._in_hand = None, True
             try:
                 self._called(self._sink.write(batch))
             except NotTaken as error:
@@ -299,9 +310,11 @@ class ThreadRunner(Runner):
                 self._call_failed("write", error)
                 self._leave_alone()
             except BaseException as error:
+                self._in_hand = False
                 self._call_failed("write", error, len(batch))
                 self._leave_alone()
             else:
+                self._in_hand = False
                 self._wrote(len(batch))
                 # A sink that is behind would keep the interpreter from the loop.
                 time.sleep(0)
@@ -395,7 +408,7 @@ class TaskRunner(Runner):
     async def _write_all(self) -> None:
         await self._beat_if_due()
         while self._may_drain() and (batch := self._held or await self._take()) is not None:
-            self._held = None
+            self._held, self._in_hand = None, True
             try:
                 await _awaited(self._sink.write(batch))
             except NotTaken as error:
@@ -404,9 +417,11 @@ class TaskRunner(Runner):
                 await self._leave_alone()
             except BaseException as error:
                 self._raise_ours(error)
+                self._in_hand = False
                 self._call_failed("write", error, len(batch))
                 await self._leave_alone()
             else:
+                self._in_hand = False
                 self._wrote(len(batch))
                 # One that never waits for anything would keep the loop to itself.
                 await asyncio.sleep(0)

@@ -86,6 +86,9 @@ class Ladder(Look):
              Span(f" {state}", state_style(touch["state"]))),
             as_many(late, size.width),
         ]  # fmt: skip
+        worth = self._desk.world.worth(self._instrument)
+        if worth is not None:
+            lines.append(as_many(_worth_spans(worth), size.width))
         book = self._book
         if book is None or touch["state"] not in BELIEVED:
             over = touch["cause"] in OVER
@@ -107,6 +110,15 @@ class Ladder(Look):
         lines += [widths.level(price, qty, "bad") for price, qty in reversed(asks)]
         lines.append(_middle(book))
         return [*lines, *(widths.level(price, qty, "good") for price, qty in bids)]
+
+
+def _worth_spans(worth: Mapping[str, Any]) -> list[Span]:
+    """What its contract is worth, and why."""
+    return [
+        Span(f" worth {worth['price']:.3f}", "bold"),
+        Span(f"  from {worth['low']:.3f} to {worth['high']:.3f}", "dim"),
+        Span(f"  expected {worth['expected']:,.2f}", "dim"),
+    ]
 
 
 def _ms(ns: float | None) -> str:

@@ -71,6 +71,7 @@ class Channels:
         self._ticks = 0
         self._arbitrage_due = False
         self._alerts: list[Mapping[str, Any]] = []
+        self._signals_cut = False
         self._ladders: Final[dict[Subscription, Mapping[str, Any] | None]] = {}
 
     def subscribe(self, client: Client, wanted: Subscription) -> None:
@@ -115,6 +116,8 @@ class Channels:
     def tick(self, *, stands: bool) -> None:
         """Send what is new; ``stands`` says that the feed is heard, or not, as before."""
         self._ticks += 1
+        self._signals_cut = self._world.signals_cut
+        self._arbitrage_due |= self._world.markets_changed
         changed, trades, signals = self._world.fresh()
         self._alerts = self._world.fresh_alerts()
         self._arbitrage_due |= bool(changed or signals) or not stands
@@ -150,7 +153,8 @@ class Channels:
             return Frame({"type": "trades", **wanted.told(), "trades": told}) if told else None
         if wanted.channel == "signals":
             found = [self._world.signal(s) for s in signals if self._fits_signal(wanted, s)]
-            if not stands:
+            # Without those that were too many a signal could stay open there for ever.
+            if not stands or self._signals_cut:
                 return self._snapshot(wanted, None)
             return Frame({"type": "signals", **wanted.told(), "signals": found}) if found else None
         if wanted.channel == "alerts" and self._alerts:

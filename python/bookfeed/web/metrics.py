@@ -7,6 +7,7 @@ own names; latencies are histograms, in buckets that double.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from bookfeed.status import UP
 from bookfeed.web.world import World
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -103,8 +104,8 @@ def _connections(made: Families, world: World) -> None:
     found = world.connections.values()
     labels = [{"venue": one["venue"], "conn": one["conn"]} for one in found]
     made.family(
-        "bookfeed_connection_up", "gauge", "Whether a connection is open.",
-        [("", label, int(one["state"] == "connected"))
+        "bookfeed_connection_up", "gauge", "Whether a connection, or what is polled, is up.",
+        [("", label, None if one["state"] == "idle" else int(one["state"] in UP))
          for label, one in zip(labels, found, strict=True)],
     )  # fmt: skip
     made.family(
@@ -143,6 +144,10 @@ def _sinks(made: Families, sinks: Iterable[Mapping[str, Any]]) -> None:
     made.family(
         "bookfeed_sink_queued", "gauge", "Records that wait for a sink.",
         [("", {"sink": one["name"]}, one["queued"]) for one in told],
+    )  # fmt: skip
+    made.family(
+        "bookfeed_sink_lag_seconds", "gauge", "For how long the oldest of these waits.",
+        [("", {"sink": one["name"]}, float(one["lag_s"])) for one in told],
     )  # fmt: skip
 
 

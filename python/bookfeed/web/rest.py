@@ -12,12 +12,13 @@ from aiohttp import web
 from bookfeed._bookfeed import __version__
 from bookfeed.errors import SessionError
 from bookfeed.names import name_of
-from bookfeed.web import metrics
+from bookfeed.web import metrics, schemas
 from bookfeed.web.channels import DEPTH_MAX, Channels, Subscription
 from bookfeed.web.world import World
 
 BOOKS_MAX: Final = 1_000
 """Books in one answer; ``offset`` goes on."""
+OFFSET_MAX: Final = 1 << 31
 
 
 class Parameter(NamedTuple):
@@ -26,6 +27,20 @@ class Parameter(NamedTuple):
     name: str
     where: str
     about: str
+    bounds: tuple[int, int] | None = None
+    """From where to where, if it is a whole number."""
+
+    def described(self) -> dict[str, Any]:
+        """The same in OpenAPI."""
+        schema: dict[str, Any] = {"type": "string", "maxLength": 256}
+        if self.bounds is not None:
+            least, most = self.bounds
+            schema = {"type": "integer", "minimum": least, "maximum": most}
+        required, about = self.where == "path", self.about
+        return {
+            "name": self.name, "in": self.where, "required": required, "description": about,
+            "schema": schema,
+        }  # fmt: skip
 
 
 class Route(NamedTuple):
@@ -35,8 +50,23 @@ class Route(NamedTuple):
     about: str
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     parameters: tuple[Parameter, ...] = ()
+    answers: str = ""
+    """The name of what it answers with, in ``schemas.py``; empty for what has none."""
+    errors: tuple[int, ...] = ()
+    """What else it may answer, besides what each route may."""
 
 
+_ERRORS: Final = {
+    400: "A number that is none, or is out of its bounds",
+    401: "The token is missing or wrong",
+    403: "A page of another origin asks",
+    404: "There is no such book",
+    421: "The name of the host is none of the server's",
+    429: "Too many wrong tokens",
+    503: "The feed is not heard, or does not answer",
+}
+_REFUSED: Final = (401, 403, 421, 429)
+"""What each route may answer to who may not come in."""
 _VENUE: Final = Parameter("venue", "query", "of this venue only")
 _MARKET: Final = Parameter("market", "query", "of this market only, by the venue's id")
 _RULE: Final = Parameter("rule", "query", "of this kind of rule, or of the rule of this name")
@@ -65,21 +95,28 @@ class Rest:
         book_parameters = (
             Parameter("venue", "path", "the venue's name"),
             Parameter("symbol", "path", "the venue's symbol of the book"),
-            Parameter("depth", "query", f"levels a side, 1 to {DEPTH_MAX}; 10 unless given"),
+            Parameter("depth", "query", "levels a side; 10 unless given", (1, DEPTH_MAX)),
         )
-        offset = Parameter("offset", "query", f"leave so many out; an answer has {BOOKS_MAX}")
+        offset = Parameter(
+            "offset", "query", f"leave so many out; an answer has {BOOKS_MAX}", (0, OFFSET_MAX)
+        )
         self.routes: Final = (
-            Route("/arbitrage", "Spot, markets with strikes and prices, signals", self.arbitrage),
-            Route("/books", "How each book stands", self.books, (_VENUE, _MARKET, offset)),
-            Route("/books/{venue}/{symbol}", "One book with levels", self.book, book_parameters),
-            Route("/trades", "The newest trades", self.trades, (_VENUE, _MARKET)),
+            Route("/arbitrage", "Spot, markets with strikes and prices, signals", self.arbitrage,
+                  (), "Arbitrage"),
+            Route("/books", "How each book stands", self.books, (_VENUE, _MARKET, offset),
+                  "Books", (400,)),
+            Route("/books/{venue}/{symbol}", "One book with levels", self.book, book_parameters,
+                  "Book", (400, 404, 503)),
+            Route("/trades", "The newest trades", self.trades, (_VENUE, _MARKET), "Trades"),
             Route("/signals", "Open signals, and those that have closed", self.signals,
-                  (_VENUE, _MARKET, _RULE)),
-            Route("/alerts", "What alerts told last, the oldest first", self.alerts),
-            Route("/markets", "What is known of markets", self.markets),
-            Route("/status", "How the feed is doing", self.status),
-            Route("/health", "Whether the server runs, and what it hears", self.health),
-            Route("/ready", "200 while the feed is heard, else 503", self.ready),
+                  (_VENUE, _MARKET, _RULE), "Signals"),
+            Route("/alerts", "What alerts told last, the oldest first", self.alerts, (), "Alerts"),
+            Route("/markets", "What is known of markets", self.markets, (), "Markets"),
+            Route("/status", "How the feed is doing", self.status, (), "Status"),
+            Route("/health", "Whether the server runs, and what it hears", self.health, (),
+                  "Health"),
+            Route("/ready", "200 while the feed is heard, else 503", self.ready, (), "Ready",
+                  (503,)),
             Route("/metrics", "For Prometheus", self.metrics),
             Route("/openapi.json", "This description", self.openapi),
         )  # fmt: skip
@@ -91,7 +128,7 @@ class Rest:
     async def books(self, request: web.Request) -> web.Response:
         """How each book stands."""
         found = self._channels.books(_filter("books", request))
-        offset = _whole(request, "offset", 0, 0, 1 << 31)
+        offset = _whole(request, "offset", 0, 0, OFFSET_MAX)
         shown = found[offset : offset + BOOKS_MAX]
         return answer({"feed": self._world.feed, "count": len(found), "books": shown})
 
@@ -156,24 +193,44 @@ class Rest:
 
 def description(routes: tuple[Route, ...]) -> dict[str, Any]:
     """Routes in OpenAPI 3.1."""
-    paths = {}
-    for route in routes:
-        parameters = [
-            {
-                "name": one.name,
-                "in": one.where,
-                "required": one.where == "path",
-                "description": one.about,
-                "schema": {"type": "string"},
+    paths = {
+        route.path: {
+            "get": {
+                "summary": route.about,
+                "parameters": [one.described() for one in route.parameters],
+                "responses": _responses(route),
             }
-            for one in route.parameters
-        ]
-        told = {"200": {"description": route.about}}
-        paths[route.path] = {
-            "get": {"summary": route.about, "parameters": parameters, "responses": told}
         }
-    info = {"title": "bookfeed", "version": __version__}
-    return {"openapi": "3.1.0", "info": info, "paths": paths}
+        for route in routes
+    }
+    scheme = {"bearer": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "bookfeed", "version": __version__},
+        # Where a token is set, and where none is.
+        "security": [{}, {"bearer": []}],
+        "paths": paths,
+        "components": {"schemas": schemas.components(), "securitySchemes": scheme},
+    }
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    told: dict[str, Any] = {"200": {"description": route.about}}
+    if route.answers:
+        told["200"]["content"] = _json(route.answers)
+    for status in (*route.errors, *_REFUSED):
+        told[str(status)] = {"description": _ERRORS[status]}
+        if status == 503 and route.answers == "Ready":
+            told["503"]["content"] = _json("Ready")
+        elif status in (404, 503):
+            told[str(status)]["content"] = _json("Error")
+        else:
+            told[str(status)]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return told
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": schemas.reference(name)}}
 
 
 def _filter(channel: str, request: web.Request) -> Subscription:

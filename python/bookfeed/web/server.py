@@ -79,6 +79,8 @@ class Server:
         self._open: Final = _OPEN | {file.path for file in self._page}
         self._clients: Final[set[Client]] = set()
         self._cut = 0
+        # Of clients that have left.
+        self._left_out = 0
         self._silent: Final[dict[object, asyncio.TimerHandle]] = {}
         self._stood = True
         self._passed_s = 0.0
@@ -138,7 +140,9 @@ class Server:
         return {
             "clients": len(self._clients),
             "clients_cut_total": self._cut,
-            "messages_left_out_total": sum(client.dropped for client in self._clients),
+            "messages_left_out_total": self._left_out + sum(c.dropped for c in self._clients),
+            "trades_left_out_total": self.world.trades_dropped,
+            "signals_left_out_total": self.world.signals_dropped,
             "requests_refused_total": self._door.refused,
             "updates_total": self.world.updates,
             "feed_conflated": self._remote.conflated,
@@ -222,7 +226,9 @@ class Server:
         except Refused as refused:
             await opened.close(code=refused.code, message=refused.reason.encode())
         finally:
-            self._clients.discard(client)
+            if client in self._clients:
+                self._clients.remove(client)
+                self._left_out += client.dropped
             self._channels.gone(client)
             client.leave()
         return opened

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
+from bookfeed.feed.worth import FAIR_AGE_MAX_NS
 from bookfeed.names import Names, name_of
 from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
 from bookfeed.records.objects import BELIEVED, signal_object, update_object
@@ -53,6 +54,12 @@ class World:
         """Updates taken in."""
         self.trades_dropped = 0
         """Trades that came in so thick that they were not told one by one."""
+        self.signals_dropped = 0
+        """Signals likewise; who follows signals is told of all that are open instead."""
+        self.signals_cut = False
+        """Whether there were such signals since the last ``fresh``."""
+        self.markets_changed = False
+        """Whether something was told since of markets besides their books."""
         self._over: Final[dict[int, None]] = {}
         self._siblings: Final[dict[tuple[str, str], set[int]]] = {}
         self._changed: set[int] = set()
@@ -69,13 +76,13 @@ class World:
         self.names = names
         for known in (self._books, self._symbols, self._signals, self.pieces, self.fair):
             known.clear()
-        self._over.clear()
-        self._siblings.clear()
-        self.connections.clear()
-        self.markets.clear()
-        self._trades.clear()
-        self._changed.clear()
-        self._alerts.clear()
+        for more in (self._over, self._siblings, self.connections, self.markets):
+            more.clear()
+        for told in (self._closed, self._trades, self._alerts):
+            told.clear()
+        # Numbers in what was not told yet are those of the feed before.
+        self.fresh()
+        self._fresh_alerts = []
         self._alert = 0
 
     def stand(self, feed: FeedState) -> bool:
@@ -143,10 +150,16 @@ class World:
             self._signals[signal.id] = signal
         if len(self._fresh_signals) < FRESH_MAX:
             self._fresh_signals.append(signal)
+        else:
+            self.signals_dropped += 1
+            self.signals_cut = True
 
     def take_piece(self, piece: Mapping[str, Any]) -> None:
         """Take in how the feed is doing."""
         part = piece["part"]
+        # What contracts were worth ends by the feed's clock, if nothing else happens.
+        ends = part == "feed" and bool(self.fair)
+        self.markets_changed |= ends or part in ("markets", "fair")
         if part == "connection":
             self.connections[piece["key"]] = piece
         elif part == "connections":
@@ -176,6 +189,7 @@ class World:
         """Books that changed, trades and signals since the last call."""
         found = (self._changed, self._fresh_trades, self._fresh_signals)
         self._changed, self._fresh_trades, self._fresh_signals = set(), [], []
+        self.signals_cut = self.markets_changed = False
         return found
 
     def fresh_alerts(self, *, own: bool = False) -> list[Mapping[str, Any]]:
@@ -221,6 +235,16 @@ class World:
             told |= dict.fromkeys(_PRICES)
         told["live"] = told["state"] == "live"
         return told
+
+    def worth(self, instrument: int) -> Mapping[str, Any] | None:
+        """What the contract of a book is worth: ``None`` if that is not known, or not any more.
+
+        By the feed's own clock: its reference may have fallen silent while all else goes on.
+        """
+        told, now_ns = self.fair.get(instrument), self.pieces.get("feed", {}).get("ts")
+        if told is None or now_ns is None or self.feed != "heard":
+            return None
+        return told if now_ns - told["reference_ts"] <= FAIR_AGE_MAX_NS else None
 
     def trade(self, update: Update) -> dict[str, Any]:
         """A trade."""
@@ -285,9 +309,8 @@ class World:
             if touch["outcome"] in ("", SPOT):
                 spot.append(touch)
                 continue
-            fair = self.fair.get(instrument) if self.feed == "heard" else None
             grouped.setdefault((touch["venue"], touch["market"]), []).append(
-                touch | {"fair": None if fair is None else fair["price"]}
+                touch | {"fair": self.worth(instrument)}
             )
         return {
             "feed": self.feed,

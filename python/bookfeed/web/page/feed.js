@@ -2,6 +2,7 @@
 
 import { distribution } from "./draw.js";
 import { lines, make, Rows, say, table } from "./dom.js";
+import { UP } from "./known.js";
 import { count, duration } from "./words.js";
 
 const STAGES = {
@@ -20,7 +21,7 @@ export class Feed {
       ["again", "reconnects", "number wide"], ["fresh", "freshness", "wide"], ["since", "for", "number wide"]]);
     this.#connections = lines(connections.body,
       ["", "number wide", "state", "number", "number", "number wide", "wide", "number wide"], connection,
-      (one) => (one.state === "connected" ? "" : "doubted"));
+      (one) => (UP.has(one.state) ? "" : "doubted"));
     const doubted = table([["venue", "venue"], ["state", "state"], ["cause", "cause"],
       ["count", "books", "number"]]);
     this.#doubted = lines(doubted.body, ["", "state", "", "number"],

@@ -15,6 +15,9 @@ const OVER_KEPT = 200;
 /** By what a book is told apart. */
 export const key = (book) => `${book.venue}\n${book.symbol}`;
 
+/** States in which a connection brings what it is there for. */
+export const UP = new Set(["connected", "polling"]);
+
 // Why a book has come to its end, as it should.
 const OVER = new Set(["resolved", "unsubscribed"]);
 
@@ -186,7 +189,7 @@ export class Known {
       const was = before.get(one.conn);
       if (was && was.state !== one.state) {
         this.tell(`connection ${one.conn} to ${one.venue}: ${one.state} ${one.cause}`,
-          one.state === "connected" ? "good" : "bad");
+          UP.has(one.state) ? "good" : "bad");
       }
     }
     this.status = status;

@@ -56,22 +56,12 @@ export class Markets {
     say(this.#none, markets.length ? "" : "No market is known yet.");
   }
 
-  /** The median of what a market's currency is worth by believed spot books; `null`: none is known. */
-  #reference(market) {
-    const said = `${market.series ?? ""} ${market.slug ?? ""} ${market.market}`.toLowerCase();
-    const now = performance.now();
-    const middles = [];
-    for (const one of this.#known.markets) {
-      if (!one.spot) continue;
-      const book = this.#newest(one.books[0]);
-      const [base, quote] = one.market.toLowerCase().split("-");
-      if (quote !== "usd" || !said.includes(base) || !this.#known.believed(book, now)) continue;
-      if (book.bid !== null && book.ask !== null) {
-        middles.push((Number(book.bid) + Number(book.ask)) / 2);
-      }
-    }
-    middles.sort((a, b) => a - b);
-    return middles.length ? { price: middles[middles.length >> 1], count: middles.length } : null;
+  /** What the price that settles a market is expected to close at, as the feed estimates it from
+   * the reference of its terms; `null`: it knows of none, or has not heard of it lately. */
+  #expected(market) {
+    if (!this.#known.heard()) return null;
+    const found = market.books.find((book) => book.fair);
+    return found ? found.fair.expected : null;
   }
 
   /** Books come ten times a second, markets three times. */
@@ -115,12 +105,12 @@ export class Markets {
       : closes && closes < now
         ? `was open for ${clock((closes - opens) / 1e9)}`
         : `open for ${clock((now - opens) / 1e9)}`);
-    const reference = market.strike === null ? null : this.#reference(market);
-    const apart = reference === null ? null : reference.price - market.strike;
+    const expected = market.strike === null ? null : this.#expected(market);
+    const apart = expected === null ? null : expected - market.strike;
     const unknown = market.close_ts === null ? "" : "no strike yet";
     say(strike, market.strike === null ? unknown : `strike ${number(market.strike)}`
-      + (apart === null ? "" : `, spot ${apart < 0 ? "" : "+"}${fraction(apart, 2)} `
-        + `(median of ${reference.count})`));
+      + (apart === null ? "" : `, expected ${apart < 0 ? "" : "+"}${fraction(apart, 2)}`));
+    strike.title = apart === null ? "" : "what it is expected to close at, less the strike";
     look(strike, apart === null ? "" : apart < 0 ? "bad" : "good");
     result.hidden = !market.result;
     say(result, `result: ${market.result}`);
@@ -136,8 +126,10 @@ export class Markets {
     const texts = [
       believed ? called : `${called}: ${this.#known.said(book, now)}`,
       side(book.bid, book.bid_qty), side(book.ask, book.ask_qty),
-      believed && told.fair !== null && told.fair !== undefined ? fraction(Number(told.fair), 3) : "",
+      believed && told.fair ? fraction(told.fair.price, 3) : "",
     ];
+    row.lastElementChild.title = texts[3] === "" ? ""
+      : `from ${fraction(told.fair.low, 3)} to ${fraction(told.fair.high, 3)}`;
     texts.forEach((text, i) => say(row.children[i], text));
     look(row, this.#known.looks(book, now));
   }
