@@ -38,7 +38,7 @@ ALONE = Effort("quick", seed=3)
 
 
 def row(play: Callable[[Effort], Figure] | None) -> Row:
-    return Row("X1", "a thing", "is there", play)
+    return Row("X1", "a thing", "is there", play, seeded=True)
 
 
 def raising(error: Exception) -> Callable[[Effort], Figure]:
@@ -98,6 +98,14 @@ def test_a_figure_without_problems_passes_and_one_with_some_fails() -> None:
     result = played(row(lambda _: Figure("2 of 3", ("the third",), 7)), ALONE)
     assert (result.grade, result.again) == ("fail", "bookfeed score X1 --seed 7")
     assert below(result) == ["     the third", "     again: bookfeed score X1 --seed 7"]
+
+
+def test_a_failure_is_played_again_as_it_failed() -> None:
+    failing = row(lambda _: Figure("2 of 3", ("the third",), 7))
+    full = played(failing, Effort("full"))
+    assert full.again == "bookfeed score X1 --full --seed 7"
+    assert replace(full, row=replace(failing, seeded=False)).again == "bookfeed score X1 --full"
+    assert replace(full, seed=None).again == "bookfeed score X1 --full"
 
 
 def test_what_cannot_be_measured_is_amber_with_its_reason_and_never_green() -> None:

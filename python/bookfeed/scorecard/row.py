@@ -48,7 +48,7 @@ class Figure:
     text: str
     problems: tuple[str, ...] = ()
     seed: int | None = None
-    """The first seed that failed, where seeds are played."""
+    """A seed that fails alone, where seeds are played; ``None`` where all of them together do."""
     before: Spent = _NOTHING
     """What was spent on it before it was asked for, such as on tests that hold several rows."""
 
@@ -64,6 +64,8 @@ class Row:
     """Measures it; raises ``NotMeasuredError`` where it cannot be. ``None``: it is not built."""
     long: bool = False
     """Whether it takes so long that the quick tier leaves it out, unless it is named."""
+    seeded: bool = False
+    """Whether one seed of it can be played alone, and fails alone as it does among others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ class Result:
         """The command that plays a failure again; empty where nothing failed."""
         if self.grade != "fail":
             return ""
-        seed = "" if self.seed is None else f" --seed {self.seed}"
-        return f"bookfeed score {self.row.id}{seed}"
+        seed = f" --seed {self.seed}" if self.seed is not None and self.row.seeded else ""
+        return f"bookfeed score {self.row.id}{' --full' if self.tier == 'full' else ''}{seed}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same for programs."""

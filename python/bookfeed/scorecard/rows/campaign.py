@@ -130,7 +130,9 @@ def availability(effort: Effort) -> Figure:
         told.append(f"{name} {share:.2%}")
         if share < LIVE_MIN:
             problems = (*problems, f"{name} was live {share:.2%} of the time")
-            seed = seed or mine[0].seed
+            # No mean is below the least of its parts: that one fails alone, too.
+            worst = min(mine, key=lambda one: one.live_ns / one.total_ns)
+            seed = worst.seed if seed is None else seed
     hours = sum(one.total_ns for one in runs) / 3.6e12
     return Figure(f"live {', '.join(told)} over {hours:.1f} h", problems, seed)
 
@@ -204,9 +206,10 @@ def quiet(effort: Effort) -> Figure:
 
 
 ROWS: Final = (
-    Row("A1", "random mixes of faults, every venue", "0 violations", sweep),
-    Row("A2", "live under one fault each 30 s", ">= 98 %, never live but wrong", availability),
-    Row("A3", "clean streams", "0 false alarms", no_faults),
+    Row("A1", "random mixes of faults, every venue", "0 violations", sweep, seeded=True),
+    Row("A2", "live under one fault each 30 s", ">= 98 %, never live but wrong", availability,
+        seeded=True),
+    Row("A3", "clean streams", "0 false alarms", no_faults, seeded=True),
     Row(
         "A4",
         "faults over real sockets",
@@ -220,9 +223,12 @@ ROWS: Final = (
             ),
         ),
     ),
-    Row("A5", "same seed, same records, whatever the process", "identical", determinism),
-    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day, 0 stale", quiet),
-    Row("A7", "mutants of what keeps books right", "30 of 30 killed", killed, long=True),
+    Row("A5", "same seed, same records, whatever the process", "identical", determinism,
+        seeded=True),
+    Row("A6", "quiet markets", "<= 1 needless reconnect a connection-day, 0 stale", quiet,
+        seeded=True),
+    Row("A7", "mutants of what keeps books right", "30 of 30 killed", killed,
+        long=True, seeded=True),
     Row(
         "A8",
         "manners of reconnecting",
