@@ -1,6 +1,6 @@
 """A row of the scorecard: what is measured, what is asked of it, and what it came to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -49,6 +49,8 @@ class Figure:
     problems: tuple[str, ...] = ()
     seed: int | None = None
     """A seed that fails alone, where seeds are played; ``None`` where all of them together do."""
+    struck: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By fault and venue: how often it struck, where that is counted."""
     before: Spent = _NOTHING
     """What was spent on it before it was asked for, such as on tests that hold several rows."""
 
@@ -81,6 +83,8 @@ class Result:
     seed: int | None
     spent: Spent
     tier: Tier = "quick"
+    struck: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As of ``Figure``."""
     build: str = field(default_factory=build)
     """Of what it was measured."""
     day: str = field(default_factory=lambda: date.today().isoformat())
@@ -109,6 +113,7 @@ class Result:
             "tier": self.tier,
             "build": self.build,
             "day": self.day,
+            **({"struck": self.struck} if self.struck else {}),
             "seconds": round(self.spent.wall_s, 1),
             "cpu_seconds": round(self.spent.cpu_s, 1),
         }
