@@ -9,7 +9,8 @@ import pytest
 
 from bookfeed.cli import main
 from bookfeed.scorecard.held import Held, HeldByRust, Play, named_tests
-from bookfeed.scorecard.index_worlds.windows import OURS, PROXIES, WindowErrors
+from bookfeed.scorecard.index_worlds.readings import PROXIES
+from bookfeed.scorecard.index_worlds.windows import OURS, WindowErrors
 from bookfeed.scorecard.row import Effort, Row
 from bookfeed.scorecard.rows import ROWS, campaign, index, matrix
 
@@ -75,8 +76,8 @@ def test_a_scenario_that_fails_does_so_alone_in_both_of_its_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     report = SimpleNamespace(
-        seed=3, problems=["a false signal"], traps=Counter(), refused=Counter(), owed=1, misses=[], fallen_for=0,
-        opened=SimpleNamespace(total=lambda: 1),
+        seed=3, problems=["a false signal"], traps=Counter(), refused=Counter(), owed=1, misses=[],
+        fallen_for=0, opened=SimpleNamespace(total=lambda: 1),
     )  # fmt: skip
     monkeypatch.setattr(matrix, "_scenarios", lambda _effort: (report,))
     for name in ("F40", "F41"):

@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 from bookfeed._bookfeed import BookView
 from bookfeed.scorecard.campaigns.binance_kraken_client import (
     MS,
+    SILENCE_NS,
     BinanceClient,
     Client,
     KrakenClient,
@@ -464,6 +465,7 @@ WORLDS: Final = (
             ),
             "F38": ("shutdown",),
         },
+        SILENCE_NS,
     ),
     World(
         "kraken",
@@ -475,6 +477,7 @@ WORLDS: Final = (
             "F20": ("checksum", "level:top", "corrupt:top"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
     ),
     World(
         "coinbase",
@@ -488,6 +491,7 @@ WORLDS: Final = (
             "F10": ("unknown:type", "unknown:member"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
     ),
     World(
         "bitstamp",
@@ -505,6 +509,7 @@ WORLDS: Final = (
             ),
             "F38": ("shutdown",),
         },
+        SILENCE_NS,
     ),
     World(
         "gemini",
@@ -512,6 +517,7 @@ WORLDS: Final = (
         GeminiFault,
         gemini_drawn,
         {**_SHARED, "F14": ("drop", "gap"), "F18": ("disconnect & part:best",)},
+        SILENCE_NS,
     ),
     World(
         "gemini-v2",
@@ -520,6 +526,7 @@ WORLDS: Final = (
         gemini_v2_drawn,
         # Nothing is numbered: what is lost or overtaken shows to nobody.
         {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")},
+        SILENCE_NS,
         form_of="gemini",
     ),
     World(
@@ -534,6 +541,7 @@ WORLDS: Final = (
             "F14": ("drop", "chain:earlier", "chain:later"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
     ),
 )  # fmt: skip
 

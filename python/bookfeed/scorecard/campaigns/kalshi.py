@@ -535,6 +535,7 @@ WORLDS: Final = (
             ),
             "F39": ("terminal:25", "terminal:10", "disconnect & lifecycle:refused"),
         },
+        SILENCE_NS,
         lasts_s=30,
     ),
 )  # fmt: skip

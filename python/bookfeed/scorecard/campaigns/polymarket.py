@@ -562,6 +562,7 @@ WORLDS: Final = (
                 "stamp:negative",
             ),
         },
+        SILENCE_NS,
     ),
 )  # fmt: skip
 

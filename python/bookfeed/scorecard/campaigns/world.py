@@ -35,6 +35,8 @@ class World:
     with ``&`` between two that strike one after the other.
     """
 
+    silence_ns: int
+    """How long a connection may say nothing here before its books are not believed."""
     form_of: str = ""
     """The venue that this is another version of; empty for the venue itself."""
     lasts_s: int = 120

@@ -165,10 +165,13 @@ def polled(effort: Effort) -> Figure:
 def _row(name: str, what: str, target: str, *more: Play) -> Row:
     seeded = any(cells(name))
     plays: tuple[Play, ...] = (Cells(name), *more) if seeded else more
-    return Row(name, what, target, both(*plays) if plays else None, seeded=seeded or polled in plays)
+    return Row(
+        name, what, target, both(*plays) if plays else None, seeded=seeded or polled in plays
+    )
 
 
-_PROMPT: Final = "leaves live with the message, live and true again in 3 s"
+_AGAIN: Final = "live and true again in 3 s"
+_PROMPT: Final = f"leaves live with the message, {_AGAIN}"
 
 ROWS: Final = (
     _row("F01", "TCP reset", _PROMPT, held("a_reset_behind_unread_data")),
@@ -218,7 +221,7 @@ ROWS: Final = (
     _row("F15", "duplicates", "book unchanged, counted",
          held_by_rust("what_comes_twice_is_applied_once",
                       "what_comes_again_is_never_applied_and_ends_belief")),
-    _row("F16", "reordering", _PROMPT),
+    _row("F16", "reordering", f"leaves live with the next message, {_AGAIN}"),
     _row("F17", "late, lost, foreign snapshots", "never live before, then stitched",
          held("a_market_that_never_comes_is_not_silently_absent",
               "changes_during_the_fetch_are_not_lost"),
@@ -230,7 +233,8 @@ ROWS: Final = (
     _row("F19", "snapshot without old levels, depth window", "no ghost level stays",
          held_by_rust("levels_behind_the_window_are_dropped_and_the_end_is_known",
                       "a_snapshot_mends_its_own_book_only_in_a_new_epoch")),
-    _row("F20", "hash and checksum mismatch", _PROMPT,
+    _row("F20", "hash and checksum mismatch",
+         f"leaves live with the message, or with the end of its batch (0.25 s); {_AGAIN}",
          held_by_rust("hashes_that_disagree_with_everything_cause_no_storm_of_fetches")),
     _row("F21", "all books ask at once", "budget held, every book comes back",
          held("fetches_stay_within_the_budget_and_reach_every_book",

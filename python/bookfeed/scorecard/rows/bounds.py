@@ -1,0 +1,70 @@
+"""By when each class of fault has to be seen, and which faults no book is lost to, and why.
+
+A fault is seen when a book that it concerns leaves ``live`` for it. What a message shows is seen
+with it. What only a later message or silence can show is seen by the end of the silence that its
+venue is allowed, and a step of the timer.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bookfeed.scorecard.campaigns.world import World
+
+_MS: Final = 1_000_000
+STEP_NS: Final = 100 * _MS
+"""Of the timer of campaigns: what time alone shows is seen as much later."""
+AT_ONCE: Final = frozenset({"F01", "F02", "F08", "F10", "F11", "F21", "F26", "F39"})
+"""Rows all of whose faults are seen with the message, if they are seen at all."""
+_WITHIN_NS: Final = {
+    # A connection that falls behind at half its speed is late by the limit of one second after two;
+    # the row's bound is the three that are the usual limit.
+    "F05": 3_000 * _MS,
+    # Inside a batch the venue's hash is that of its end: a quarter of a second at most.
+    "F20": 250 * _MS,
+}
+_UNSEEN: Final = (
+    ("it concerns no book", ("unknown", "foreign", "broadcast", "fill")),
+    ("it concerns trading, and no book", ("kalshi lifecycle", "pause")),
+    (
+        "what comes twice is not applied twice: the book stays true",
+        (
+            "binance duplicate", "bitstamp duplicate", "coinbase duplicate", "gemini-v2 duplicate",
+            "polymarket duplicate", "cryptocom duplicate:at_once", "gemini duplicate:at_once",
+            "kraken duplicate:at_once",
+        ),
+    ),
+    (
+        "an answer of no use is asked for again, and takes no book away",
+        ("rest_late", "rest_stale", "rest_error", "rest_malformed", "binance rest_short"),
+    ),
+    ("a refused request is made again, and takes no book away", ("refused",)),
+    ("it is late by one second, and three are borne", ("delay",)),
+    (
+        "the book is suspect to whoever looks until the overtaken message comes, within the time "
+        "that a batch may last, of which no record is made",
+        ("polymarket swap",),
+    ),
+    ("no order rests on a stamp that is not believed: the book stays true", ("stamp",)),
+)  # fmt: skip
+"""Why no book is lost to some faults: as ``kind``, ``kind:variant``, or with their venue before."""
+UNSEEN: Final = {fault: why for why, faults in _UNSEEN for fault in faults}
+
+
+def bound_ns(row: str, world: World) -> int:
+    """How long after it arrived a fault of a row may be there before it is seen."""
+    if row in AT_ONCE:
+        return 0
+    return _WITHIN_NS.get(row, world.silence_ns) + STEP_NS
+
+
+def parts(cell: str) -> Iterator[tuple[str, str]]:
+    """The faults of a cell, with their kinds."""
+    for text in cell.split(" & "):
+        yield text, text.partition(":")[0]
+
+
+def why_unseen(venue: str, text: str) -> str:
+    """Why no book of a venue is lost to a fault; empty if one should be."""
+    kind = text.partition(":")[0]
+    names = (f"{venue} {text}", f"{venue} {kind}", text, kind)
+    return next((UNSEEN[name] for name in names if name in UNSEEN), "")
