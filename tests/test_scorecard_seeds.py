@@ -1,7 +1,9 @@
 """One seed of a row of the scorecard: it can fail by it, and is refused where it says nothing."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,3 +130,41 @@ def test_of_a_cell_that_comes_back_too_late_the_worst_run_is_played_again(
     figure = matrix.Cells("F20")(Effort("quick"))
     matrix.struck.cache_clear()
     assert "live 95.0% after recovery" in figure.problems[0] and figure.seed == 2
+
+
+def test_another_cpython_plays_the_same_seeds_where_one_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign, "root", lambda: tmp_path)
+    own = campaign.processes()
+    assert [one.python for one in own] == [sys.executable] * 3
+    (beside := tmp_path / "target" / "another-cpython" / "bin").mkdir(parents=True)
+    (beside / "python").symlink_to(sys.executable)
+    (beside.parent / ".installed").touch()
+    *same, other = campaign.processes()
+    assert same == own and other.python == str(beside / "python")
+    assert other.version == "{}.{}".format(*sys.version_info)
+    # It takes the package from the tree: none is installed there.
+    told = other.says("import os; print(os.environ['PYTHONPATH'])").stdout.strip()
+    assert told == str(tmp_path / "python")
+
+
+def test_records_that_differ_in_another_cpython_are_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, other = campaign.Elsewhere(sys.executable, "0"), campaign.Elsewhere("another", "0")
+    monkeypatch.setattr(campaign, "processes", lambda: [own, other])
+    monkeypatch.setattr(campaign.Elsewhere, "version", property(lambda one: one.python[-7:]))
+
+    def digests(task: tuple[int, int, campaign.Elsewhere]) -> list[str]:
+        first, count, process = task
+        wrong = 4 if process is other else None
+        return ["wrong" if seed == wrong else str(seed) for seed in range(first, first + count)]
+
+    monkeypatch.setattr(campaign, "_elsewhere", digests)
+    figure = campaign.determinism(Effort("quick"))
+    assert figure.seed == 4 and len(figure.problems) == 1
+    assert figure.text.startswith("9 of 10 seeds alike in 2 processes, CPython ")
+    assert "another" in figure.text and "alone" not in figure.text
+    monkeypatch.setattr(campaign, "processes", lambda: [own])
+    assert campaign.determinism(Effort("quick")).text.endswith(" alone")

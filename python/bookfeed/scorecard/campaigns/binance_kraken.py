@@ -47,7 +47,7 @@ from bookfeed.scorecard.campaigns.gemini import (
 from bookfeed.scorecard.campaigns.levels import SIDES, Levels, Side, sides_of
 from bookfeed.scorecard.campaigns.seeds import Report, arguments
 from bookfeed.scorecard.campaigns.seeds import play as play_seeds
-from bookfeed.scorecard.campaigns.seen import seen
+from bookfeed.scorecard.campaigns.seen import APPLIED_ONCE, seen
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.binance.faults import BinanceFault, random_binance_faults
 from bookfeed.sim.binance.stream import BinanceStream
@@ -466,6 +466,10 @@ WORLDS: Final = (
             "F38": ("shutdown",),
         },
         SILENCE_NS,
+        {
+            "duplicate": APPLIED_ONCE,
+            "rest_short": "as far as such a book is known it is true",
+        },
     ),
     World(
         "kraken",
@@ -478,6 +482,7 @@ WORLDS: Final = (
             "F39": ("refused",),
         },
         SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
     World(
         "coinbase",
@@ -492,6 +497,7 @@ WORLDS: Final = (
             "F39": ("refused",),
         },
         SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
     ),
     World(
         "bitstamp",
@@ -510,6 +516,7 @@ WORLDS: Final = (
             "F38": ("shutdown",),
         },
         SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
     ),
     World(
         "gemini",
@@ -518,6 +525,7 @@ WORLDS: Final = (
         gemini_drawn,
         {**_SHARED, "F14": ("drop", "gap"), "F18": ("disconnect & part:best",)},
         SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
     World(
         "gemini-v2",
@@ -527,6 +535,7 @@ WORLDS: Final = (
         # Nothing is numbered: what is lost or overtaken shows to nobody.
         {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")},
         SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
         form_of="gemini",
     ),
     World(
@@ -542,6 +551,7 @@ WORLDS: Final = (
             "F39": ("refused",),
         },
         SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
 )  # fmt: skip
 

@@ -536,6 +536,7 @@ WORLDS: Final = (
             "F39": ("terminal:25", "terminal:10", "disconnect & lifecycle:refused"),
         },
         SILENCE_NS,
+        {"lifecycle": "it concerns trading, and no book"},
         lasts_s=30,
     ),
 )  # fmt: skip

@@ -24,30 +24,17 @@ _WITHIN_NS: Final = {
 }
 _UNSEEN: Final = (
     ("it concerns no book", ("unknown", "foreign", "broadcast", "fill")),
-    ("it concerns trading, and no book", ("kalshi lifecycle", "pause")),
-    (
-        "what comes twice is not applied twice: the book stays true",
-        (
-            "binance duplicate", "bitstamp duplicate", "coinbase duplicate", "gemini-v2 duplicate",
-            "polymarket duplicate", "cryptocom duplicate:at_once", "gemini duplicate:at_once",
-            "kraken duplicate:at_once",
-        ),
-    ),
+    ("it concerns trading, and no book", ("pause",)),
     (
         "an answer of no use is asked for again, and takes no book away",
-        ("rest_late", "rest_stale", "rest_error", "rest_malformed", "binance rest_short"),
+        ("rest_late", "rest_stale", "rest_error", "rest_malformed"),
     ),
     ("a refused request is made again, and takes no book away", ("refused",)),
     ("it is late by one second, and three are borne", ("delay",)),
-    (
-        "the book is suspect to whoever looks until the overtaken message comes, within the time "
-        "that a batch may last, of which no record is made",
-        ("polymarket swap",),
-    ),
     ("no order rests on a stamp that is not believed: the book stays true", ("stamp",)),
-)  # fmt: skip
-"""Why no book is lost to some faults: as ``kind``, ``kind:variant``, or with their venue before."""
-UNSEEN: Final = {fault: why for why, faults in _UNSEEN for fault in faults}
+)
+UNSEEN: Final = {kind: why for why, kinds in _UNSEEN for kind in kinds}
+"""Why no book is lost to some kinds of faults, at any venue; venues' own reasons are theirs."""
 
 
 def bound_ns(row: str, world: World) -> int:
@@ -63,8 +50,7 @@ def parts(cell: str) -> Iterator[tuple[str, str]]:
         yield text, text.partition(":")[0]
 
 
-def why_unseen(venue: str, text: str) -> str:
+def why_unseen(world: World, text: str) -> str:
     """Why no book of a venue is lost to a fault; empty if one should be."""
     kind = text.partition(":")[0]
-    names = (f"{venue} {text}", f"{venue} {kind}", text, kind)
-    return next((UNSEEN[name] for name in names if name in UNSEEN), "")
+    return world.unseen.get(text) or world.unseen.get(kind) or UNSEEN.get(kind, "")

@@ -77,13 +77,14 @@ def _too_late(row: str, runs: Sequence[Struck]) -> Iterator[tuple[str, int | Non
 
 def _never(runs: Sequence[Struck]) -> Iterator[tuple[str, int | None]]:
     """Faults that no seed of a tier showed, although nothing says why no book is lost to them."""
+    named = {world.name: world for world in worlds()}
     by_cell: dict[Cell, list[Struck]] = {}
     for run in runs:
         by_cell.setdefault(run.cell, []).append(run)
     for cell, mine in by_cell.items():
         seen = {one.kind for run in mine for one in run.seen if one.after_ns is not None}
         for text, kind in parts(cell.fault):
-            if kind not in seen and not why_unseen(cell.venue, text):
+            if kind not in seen and not why_unseen(named[cell.venue], text):
                 yield f"{cell.venue} {text} was never seen in {len(mine)} runs", None
 
 
