@@ -37,7 +37,8 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 	test-quick test-long wheel wheels crowd kills bench bench-quick instructions instructions-kept \
 	fuzz fuzz-quick campaign arbitrage mutants autobahn hostile memory memory-quick oracles score \
 	score-quick score-tested \
-	sinks-cost dashboard-frames score-page soak soak-faults rolling rolling-day services versus nautilus picture clean
+	sinks-cost dashboard-frames score-page soak soak-faults rolling rolling-day services versus nautilus \
+	another-cpython picture clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -255,6 +256,18 @@ $(NAUTILUS)/.installed: pyproject.toml
 	@touch $@
 
 nautilus: $(NAUTILUS)/.installed ## nautilus_trader in an environment of its own, for the scorecard's row C2
+
+# Another CPython, in which row A5 of the scorecard plays the same seeds; the extension is the same.
+ANOTHER := target/another-cpython
+ANOTHER_PYTHON ?= $(VERSUS_PYTHON)
+
+$(ANOTHER)/.installed: pyproject.toml
+	PYTHON=$(ANOTHER_PYTHON) scripts/venv $(ANOTHER)
+	$(ANOTHER)/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	$(ANOTHER)/bin/python $(INSTALL) --group another-cpython
+	@touch $@
+
+another-cpython: $(ANOTHER)/.installed ## another CPython beside, for the scorecard's row A5; ANOTHER_PYTHON=NAME
 
 # What is shipped.
 

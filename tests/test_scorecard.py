@@ -38,7 +38,7 @@ ALONE = Effort("quick", seed=3)
 
 
 def row(play: Callable[[Effort], Figure] | None) -> Row:
-    return Row("X1", "a thing", "is there", play)
+    return Row("X1", "a thing", "is there", play, seeded=True)
 
 
 def raising(error: Exception) -> Callable[[Effort], Figure]:
@@ -98,6 +98,14 @@ def test_a_figure_without_problems_passes_and_one_with_some_fails() -> None:
     result = played(row(lambda _: Figure("2 of 3", ("the third",), 7)), ALONE)
     assert (result.grade, result.again) == ("fail", "bookfeed score X1 --seed 7")
     assert below(result) == ["     the third", "     again: bookfeed score X1 --seed 7"]
+
+
+def test_a_failure_is_played_again_as_it_failed() -> None:
+    failing = row(lambda _: Figure("2 of 3", ("the third",), 7))
+    full = played(failing, Effort("full"))
+    assert full.again == "bookfeed score X1 --full --seed 7"
+    assert replace(full, row=replace(failing, seeded=False)).again == "bookfeed score X1 --full"
+    assert replace(full, seed=None).again == "bookfeed score X1 --full"
 
 
 def test_what_cannot_be_measured_is_amber_with_its_reason_and_never_green() -> None:
@@ -198,11 +206,15 @@ def test_the_readme_gets_its_figures_from_the_page() -> None:
     assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    figures = ("3 of 4 classes: F01 2 ms", "0 in 7 market-days", "0 in 9 million updates")
+    seen = "3 of 4 classes, the others within 3.1 s where silence may last 2 or 3 s: F01 2 ms"
+    figures = (seen, "0 in 7 market-days", "0 in 9 million updates")
     rows = [replace(row(partial(_came_to, text)), id=f"W{n}") for n, text in enumerate(figures, 1)]
     told = page([played(one, ALONE) for one in rows], "bookfeed score")
     readme = script.stated((tree.root() / "README.md").read_text(), told)
-    assert "**3 of 4 classes**" in readme and "**0 in 7 market-days**" in " ".join(readme.split())
+    words = " ".join(readme.split())
+    assert "**0 in 7 market-days**" in words
+    # No time without the silence that it was measured with.
+    assert f"It sees **{seen.partition(':')[0]}**" in words
     assert script.stated(readme, told) == readme
     failing = told.replace("| 0 in 9 million updates | quick | pass |", "| 1 | quick | fail |")
     with pytest.raises(KeyError):

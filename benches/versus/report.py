@@ -48,6 +48,8 @@ NOTES: Final = """## What was not played
 
 * What only the clock can show (silence, frozen markets, delay), and what happens to connections:
   that is no affair of book code. The [scorecard](scorecard.md) has it for bookfeed.
+* Gemini and Crypto.com: no case is made of them. ccxt and cryptofeed have books of both; what
+  those make of these faults is not known.
 * Nobody answers the venue: a client that asks for another book has done its part.
 * nautilus_trader: its schemas of Polymarket's messages and its `OrderBook`, without the check of
   integrity that users may call, which refuses books that cross within a batch. Its other adapters

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from bookfeed.errors import ConfigError, ExitCode
 from bookfeed.monitor.output import write_json, write_line
@@ -19,6 +20,9 @@ from bookfeed.scorecard.row import Effort, NotMeasuredError, Result, Row
 from bookfeed.scorecard.rows import ROWS
 from bookfeed.scorecard.told import below, counted, line, page, summary
 
+_NAMED: Final = 8
+"""Rows that an error names."""
+
 
 def execute(args: argparse.Namespace) -> ExitCode:
     """Plays the rows that are asked for; fails if one of them does."""
@@ -28,6 +32,7 @@ def execute(args: argparse.Namespace) -> ExitCode:
         for row in wanted:
             print(f"{row.id:<4} {row.what} (asked: {row.target})")
         return ExitCode.OK
+    _check_seed(args.seed, wanted)
     # What campaigns do to books on purpose is no news.
     logging.getLogger("bookfeed").setLevel(logging.CRITICAL)
     kept = _kept(args)
@@ -54,6 +59,15 @@ def _effort(args: argparse.Namespace) -> Effort:
                 raise ConfigError("--tests", args.tests, text)
     workers = args.workers or os.cpu_count() or 1
     return Effort("full" if args.full else "quick", args.seed, workers, report)
+
+
+def _check_seed(seed: int | None, wanted: Sequence[Row]) -> None:
+    """A seed is for rows that play it alone: others would pass or fail by something else."""
+    others = [row.id for row in wanted if not row.seeded]
+    if seed is not None and others:
+        some = ", ".join(others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
+        text = f"no seed is played alone in {some}: leave it out, or name rows that play seeds"
+        raise ConfigError("--seed", str(seed), text)
 
 
 def _measured(wanted: Sequence[Row], effort: Effort, kept: Kept | None) -> Iterator[Result]:

@@ -20,6 +20,7 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
     "BOOKFEED_KILL_REPS": ("20", "500"),
     "BOOKFEED_POWER_LOSS_STATES": ("500", "10000"),
     "BOOKFEED_CYCLES": ("40", "1000"),
+    "BOOKFEED_VENUE_CYCLES": ("12", "1000"),
     "BOOKFEED_NEIGHBOURS_S": ("6", "600"),
     "BOOKFEED_OTHER_BOOK_SEEDS": ("1", "30"),
     "BOOKFEED_SINK_KILLS": ("4", "100"),
@@ -135,6 +136,7 @@ class Both:
         texts: list[str] = []
         problems: list[str] = []
         seed: int | None = None
+        struck: Mapping[str, Mapping[str, int]] = {}
         before = Spent()
         reasons: list[str] = []
         for play in self.plays:
@@ -147,10 +149,11 @@ class Both:
             problems += figure.problems
             before = before.plus(figure.before)
             seed = figure.seed if seed is None else seed
+            struck = struck or figure.struck
         if not texts:
             raise NotMeasuredError(reasons[0])
         said = "".join(f"; part not measured: {reason}" for reason in reasons)
-        return Figure("; ".join(texts) + said, tuple(problems), seed, before)
+        return Figure("; ".join(texts) + said, tuple(problems), seed, struck, before)
 
 
 def held(*names: str) -> Held:

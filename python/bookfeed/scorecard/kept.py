@@ -14,7 +14,7 @@ from bookfeed.scorecard.build import build
 from bookfeed.scorecard.row import Result, Row, Tier
 from bookfeed.scorecard.spent import Spent
 
-_FIELDS: Final = ("grade", "figure", "reason", "problems", "seed", "build", "day")
+_FIELDS: Final = ("grade", "figure", "reason", "problems", "seed", "build", "day", "struck")
 
 
 class Kept:
@@ -51,5 +51,5 @@ class Kept:
             return None
         told = json.loads(path.read_text())
         blank = Result(row, "amber", "", "", (), None, Spent(), tier)
-        found = replace(blank, **{name: told[name] for name in _FIELDS})
+        found = replace(blank, **{name: told[name] for name in _FIELDS if name in told})
         return replace(found, problems=tuple(told["problems"]), spent=Spent(*told["spent"]))

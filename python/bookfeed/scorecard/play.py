@@ -35,7 +35,9 @@ def played(row: Row, effort: Effort) -> Result:
         grade = "fail"
     spent = figure.before.plus(begun.since())
     problems = figure.problems[:_PROBLEMS_MAX]
-    return Result(row, grade, figure.text, reason, problems, figure.seed, spent, effort.tier)
+    return Result(
+        row, grade, figure.text, reason, problems, figure.seed, spent, effort.tier, figure.struck
+    )
 
 
 def unmeasured(row: Row) -> Result:

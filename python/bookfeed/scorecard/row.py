@@ -1,6 +1,6 @@
 """A row of the scorecard: what is measured, what is asked of it, and what it came to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -48,7 +48,9 @@ class Figure:
     text: str
     problems: tuple[str, ...] = ()
     seed: int | None = None
-    """The first seed that failed, where seeds are played."""
+    """A seed that fails alone, where seeds are played; ``None`` where all of them together do."""
+    struck: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By fault and venue: how often it struck, where that is counted."""
     before: Spent = _NOTHING
     """What was spent on it before it was asked for, such as on tests that hold several rows."""
 
@@ -64,6 +66,8 @@ class Row:
     """Measures it; raises ``NotMeasuredError`` where it cannot be. ``None``: it is not built."""
     long: bool = False
     """Whether it takes so long that the quick tier leaves it out, unless it is named."""
+    seeded: bool = False
+    """Whether one seed of it can be played alone, and fails alone as it does among others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Result:
     seed: int | None
     spent: Spent
     tier: Tier = "quick"
+    struck: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As of ``Figure``."""
     build: str = field(default_factory=build)
     """Of what it was measured."""
     day: str = field(default_factory=lambda: date.today().isoformat())
@@ -89,8 +95,8 @@ class Result:
         """The command that plays a failure again; empty where nothing failed."""
         if self.grade != "fail":
             return ""
-        seed = "" if self.seed is None else f" --seed {self.seed}"
-        return f"bookfeed score {self.row.id}{seed}"
+        seed = f" --seed {self.seed}" if self.seed is not None and self.row.seeded else ""
+        return f"bookfeed score {self.row.id}{' --full' if self.tier == 'full' else ''}{seed}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same for programs."""
@@ -107,6 +113,7 @@ class Result:
             "tier": self.tier,
             "build": self.build,
             "day": self.day,
+            **({"struck": self.struck} if self.struck else {}),
             "seconds": round(self.spent.wall_s, 1),
             "cpu_seconds": round(self.spent.cpu_s, 1),
         }

@@ -535,6 +535,8 @@ WORLDS: Final = (
             ),
             "F39": ("terminal:25", "terminal:10", "disconnect & lifecycle:refused"),
         },
+        SILENCE_NS,
+        {"lifecycle": "it concerns trading, and no book"},
         lasts_s=30,
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from bookfeed.scorecard.campaigns.calm import Calm, Delivery, stamped_readably
 from bookfeed.scorecard.campaigns.levels import Levels, sides_of
 from bookfeed.scorecard.campaigns.polymarket_trades import ToldTrades
 from bookfeed.scorecard.campaigns.seeds import Report, Trace, arguments, play
-from bookfeed.scorecard.campaigns.seen import seen
+from bookfeed.scorecard.campaigns.seen import APPLIED_ONCE, seen
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.polymarket.faults import Fault, random_faults
@@ -561,6 +561,12 @@ WORLDS: Final = (
                 "stamp:ahead", "stamp:back", "stamp:seconds", "stamp:micros", "stamp:text",
                 "stamp:negative",
             ),
+        },
+        SILENCE_NS,
+        {
+            "duplicate": APPLIED_ONCE,
+            "swap": "until the overtaken message comes, within the time that a batch may last, the "
+            "book is suspect to whoever looks, of which no record is made",
         },
     ),
 )  # fmt: skip

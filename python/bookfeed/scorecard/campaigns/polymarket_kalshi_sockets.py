@@ -1,6 +1,7 @@
 """All simulated venues at once, over real sockets, with a fault at each of them every few seconds.
 
-Each venue is a process of its own and has a plan of faults: all that its campaign knows, in turn.
+Each venue is a process of its own and has a plan of faults: all that its campaign knows, in an
+order that a seed shuffles. It writes down which of them struck.
 One feed follows them all, with sinks that write lines, rows and to a reader beside it. What it saw
 is recorded, and audited afterwards; what it showed as live is held against the true books, which
 the venues write down. As a program it does so for ``--seconds`` (1800) with 400 books, prints its
@@ -11,7 +12,6 @@ figures as a JSON line before the audit and again with what that found, and exit
 import argparse
 import asyncio
 import gc
-import itertools
 import json
 import sys
 import tempfile
@@ -38,9 +38,17 @@ from bookfeed.scorecard.campaigns.polymarket_kalshi_churn import (
     started,
 )
 from bookfeed.scorecard.campaigns.polymarket_soak import GROWTH_MAX_BYTES, resident_bytes
+from bookfeed.scorecard.campaigns.socket_faults import (
+    SEED,
+    Strike,
+    begin,
+    plan_of,
+    read_struck,
+    schedule,
+    struck_of,
+)
 from bookfeed.scorecard.campaigns.stalls import Stalls
-from bookfeed.scorecard.campaigns.true_books import Shown, judged
-from bookfeed.scorecard.campaigns.world import World
+from bookfeed.scorecard.campaigns.true_books import Shown, faults_beside, judged
 from bookfeed.scorecard.campaigns.world import venues as all_venues
 from bookfeed.sinks import NdjsonSink, SinkOptions, SinkStatus, SocketSink, SqliteSink
 from bookfeed.sinks.tables import Choice
@@ -74,8 +82,6 @@ STALL_MAX_S: Final = 0.1
 STALL_PERMILLE_MAX_S: Final = 0.02
 SHOWN_EACH: Final = 12
 """Books that are held against the truth, a look."""
-FAULT_S: Final = 2
-"""How long a fault goes on that would go on for ever."""
 LOOK_S: Final = 0.05
 LIVE_WITHIN_S: Final = 60
 CLOSE_S: Final = 30.0
@@ -83,31 +89,9 @@ CLOSE_S: Final = 30.0
 REMEMBERED_S: Final = 300
 """Memory is measured from then on in runs that last twice as long: books remember the trades of so
 many seconds, and until then that grows as it should."""
-# What ends a stream for good, or takes the venue with it.
-_LEFT_OUT: Final = frozenset({"hash", "absent", "restart", "pause"})
 KEPT_BACK: Final = "deltas-stop"
 """What leaves no trace in a stream: only a comparison shows it."""
 OPTIONS: Final = SessionOptions(backoff_min_s=0.2, backoff_max_s=2.0, connect_stagger_s=0.1)
-
-
-def schedule(world: World, seconds: float, every_s: float) -> list[tuple[str, float]]:
-    """For so many seconds one fault after the other, all that the venue knows in turn, and when."""
-    alone = [one for faults in world.cells.values() for one in faults if " & " not in one]
-    usable = [one for one in alone if one.partition(":")[0] not in _LEFT_OUT]
-    times = [every_s * (number + 1) for number in range(int(seconds / every_s))]
-    return list(zip(itertools.cycle(usable), times, strict=False))
-
-
-def plan_of(faults: Sequence[tuple[str, float]]) -> str:
-    """The same as a plan."""
-    tables = []
-    for text, at_s in faults:
-        kind, _, variant = text.partition(":")
-        tables.append(
-            f'[[fault]]\nkind = "{kind}"\nvariant = "{variant}"\nat_s = {at_s}\n'
-            f"duration_s = {FAULT_S}\n"
-        )
-    return "\n".join(tables)
 
 
 def _binance(told: dict[str, Any]) -> Listing:
@@ -213,25 +197,25 @@ class Venues:
     endpoints: dict[str, Endpoint]
     truth: dict[str, Path]
     """Where each writes its true books down."""
-    kept_back_s: dict[str, list[float]]
-    """When each keeps changes back."""
+    due: dict[str, list[Strike]]
+    """What strikes each, and when."""
     relays: dict[str, str]
     """Where the touch of books is told besides."""
+    pids: list[int]
+    """Their processes."""
 
 
 @asynccontextmanager
 async def venues(
-    seconds: float, every_s: float, counts: Markets, directory: Path
+    seconds: float, every_s: float, counts: Markets, directory: Path, seed: int = SEED
 ) -> AsyncIterator[Venues]:
     """All of them, each in a process of its own."""
-    found = Venues([], {}, {}, {}, {})
+    found = Venues([], {}, {}, {}, {}, [])
     async with AsyncExitStack() as stack:
         for world in all_venues():
             plan, name = directory / f"{world.name}.toml", world.name
-            faults = schedule(world, seconds, every_s)
-            plan.write_text(plan_of(faults))
-            kept_back = [at_s for text, at_s in faults if text.startswith(KEPT_BACK)]
-            found.kept_back_s[name] = kept_back
+            found.due[name] = schedule(world, seconds, every_s, seed)
+            plan.write_text(plan_of(found.due[name]))
             found.truth[name] = directory / f"{name}.truth"
             command = (
                 *("-m", true_books.__name__, "--venue", name, "--markets", str(counts[name])),
@@ -240,6 +224,7 @@ async def venues(
             told = await stack.enter_async_context(started(*command))
             listed, found.endpoints[name] = _TOLD[name](lasting(told, LIVE_WITHIN_S + seconds))
             found.markets.extend(listed)
+            found.pids.append(told["pid"])
             if told["relay"] is not None:
                 found.relays["polybolt"] = told["relay"]
         yield found
@@ -282,6 +267,7 @@ async def followed(found: Venues, seconds: float, directory: Path) -> dict[str, 
         await stack.enter_async_context(reading(socket.path))
         await feed.wait_live(LIVE_WITHIN_S)
         gc.collect()
+        begin(found.pids)
         begun_s, baseline = loop.time(), resident_bytes()
         looking = Looking(feed, shown)
         async with Stalls() as stalls:
@@ -333,19 +319,28 @@ async def reading(path: str) -> AsyncIterator[None]:
 
 
 async def sockets(
-    seconds: float, every_s: float, counts: Markets, directory: Path
+    seconds: float, every_s: float, counts: Markets, directory: Path, seed: int = SEED
 ) -> dict[str, Any]:
     """The figures of so many seconds, without those of the auditor."""
-    async with venues(seconds, every_s, counts, directory) as found:
+    async with venues(seconds, every_s, counts, directory, seed) as found:
         figures = await followed(found, seconds, directory)
-    told = judged(directory / "shown", found.truth, found.kept_back_s)
-    return figures | {
-        "shown": told.shown,
-        "mistaken": told.never,
-        "mistaken_s_max": round(told.mistaken_s_max, 2),
-        "old_s_max": round(told.old_s_max, 2),
-        "untrue": told.wrong[:5],
+    logs = {name: read_struck(faults_beside(path)) for name, path in found.truth.items()}
+    kept_back_s = {
+        name: [one.struck_s for one in log if one.kind == KEPT_BACK] for name, log in logs.items()
     }
+    told = judged(directory / "shown", found.truth, kept_back_s)
+    return (
+        figures
+        | struck_of(all_venues(), found.due, logs).figures()
+        | {
+            "shown": told.shown,
+            "mistaken": told.never,
+            "mistaken_s_max": round(told.mistaken_s_max, 2),
+            "old_s_max": round(told.old_s_max, 2),
+            "untrue_count": len(told.wrong),
+            "untrue": told.wrong[:5],
+        }
+    )
 
 
 def run(
@@ -353,13 +348,15 @@ def run(
     every_s: float,
     counts: Markets = FEW,
     told: Callable[[dict[str, Any]], None] | None = None,
+    seed: int = SEED,
 ) -> dict[str, Any]:
-    """All figures of so many seconds, with a fault at each venue every so many. ``told`` has those
-    that are known before the recording is audited, which takes about half as long again.
+    """All figures of so many seconds, with a fault at each venue every so many, in the order of a
+    seed. ``told`` has those that are known before the recording is audited, which takes about half
+    as long again.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        figures = loops.run(sockets(seconds, every_s, counts, directory))
+        figures = loops.run(sockets(seconds, every_s, counts, directory, seed))
         if told is not None:
             told(figures)
         return figures | audited(directory / "journal")
@@ -367,6 +364,8 @@ def run(
 
 SOCKETS: Final = run
 """What the scorecard plays."""
+MANY_OVER_SOCKETS: Final = MANY
+"""With which books its full tier does."""
 
 
 def problems(figures: dict[str, Any]) -> list[str]:
@@ -377,6 +376,8 @@ def problems(figures: dict[str, Any]) -> list[str]:
         found.append(f"live {figures['live_share']:.2%} of the time")
     if figures["growth_mib"] * 2**20 > GROWTH_MAX_BYTES:
         found.append(f"memory grew by {figures['growth_mib']} MiB")
+    if figures["cells_missed"]:
+        found.append(f"never struck: {', '.join(figures['cells_missed'])}")
     return [*found, *stood_still(figures)]
 
 
@@ -404,8 +405,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1_800.0)
     parser.add_argument("--every", type=float, default=30.0, help="seconds between two faults")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the order of the faults")
+    parser.add_argument("--few", action="store_true", help="with few books of each venue")
     options = parser.parse_args(argv)
-    figures = run(options.seconds, options.every, MANY, told=_say)
+    counts = FEW if options.few else MANY
+    figures = run(options.seconds, options.every, counts, told=_say, seed=options.seed)
     found = problems(figures)
     _say(figures | {"problems": found})
     return 1 if found else 0

@@ -1,11 +1,13 @@
 """How long a fault was there before it was seen: until a book it concerns left ``live`` for it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bookfeed.sim.faults import FaultEvent
 from bookfeed.sim.virtual import TRANSIT_NS
 
+APPLIED_ONCE: Final = "what comes twice is not applied twice: the book stays true"
+"""Why some venues' books are not lost to messages that come again."""
 Change = tuple[int, str, str, str]
 """A change of state: time, symbol, state, cause."""
 

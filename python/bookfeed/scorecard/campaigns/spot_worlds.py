@@ -13,6 +13,8 @@ from bookfeed.scorecard.campaigns.binance_kraken import (
     kraken_drawn,
     run,
 )
+from bookfeed.scorecard.campaigns.binance_kraken_client import SILENCE_NS
+from bookfeed.scorecard.campaigns.seen import APPLIED_ONCE
 from bookfeed.scorecard.campaigns.world import World
 from bookfeed.sim.binance.faults import BinanceFault
 from bookfeed.sim.bitstamp.faults import BitstampFault
@@ -62,6 +64,11 @@ WORLDS: Final = (
             ),
             "F38": ("shutdown",),
         },
+        SILENCE_NS,
+        {
+            "duplicate": APPLIED_ONCE,
+            "rest_short": "as far as such a book is known it is true",
+        },
     ),
     World(
         "kraken",
@@ -73,6 +80,8 @@ WORLDS: Final = (
             "F20": ("checksum", "level:top", "corrupt:top"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
     World(
         "coinbase",
@@ -86,6 +95,8 @@ WORLDS: Final = (
             "F10": ("unknown:type", "unknown:member"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
     ),
     World(
         "bitstamp",
@@ -104,6 +115,8 @@ WORLDS: Final = (
             ),
             "F38": ("shutdown",),
         },
+        SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
     ),
     World(
         "gemini",
@@ -116,6 +129,8 @@ WORLDS: Final = (
             "F18": ("disconnect & part:best",),
             "F29": _stamps("nanos"),
         },
+        SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
     World(
         "gemini-v2",
@@ -125,6 +140,8 @@ WORLDS: Final = (
         # Nothing is numbered: what is lost or overtaken shows to nobody.
         {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")}
         | {"F29": _stamps("millis", "nanos")},
+        SILENCE_NS,
+        {"duplicate": APPLIED_ONCE},
         form_of="gemini",
     ),
     World(
@@ -140,5 +157,7 @@ WORLDS: Final = (
             "F29": _stamps("millis", "micros"),
             "F39": ("refused",),
         },
+        SILENCE_NS,
+        {"duplicate:at_once": APPLIED_ONCE},
     ),
 )  # fmt: skip

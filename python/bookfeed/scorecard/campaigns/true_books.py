@@ -7,11 +7,12 @@ one is held against the other: how old what was shown was, and whether it ever w
 
 import argparse
 import json
+import os
 import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,6 +24,7 @@ import numpy as np
 from bookfeed._bookfeed import BookView
 from bookfeed.recordings.bounds import control_object
 from bookfeed.scorecard import campaigns
+from bookfeed.scorecard.campaigns.socket_faults import Strikes
 from bookfeed.sim import package
 from bookfeed.sim.entry import Options
 from bookfeed.sim.plan import read_plan
@@ -37,6 +39,9 @@ SETTLE_S: Final = 5.0
 OLD_S: Final = 61.0
 """How old a live book may be, or how long mistaken after its venue kept changes back without a
 trace: a market that froze, or froze for a while, is compared with a whole book within 60 s."""
+NEWS_EVERY: Final = 4_000
+"""Steps of a venue between two pieces of news of a kind: 20 s or so. Faults of news wait for it."""
+_NEWS: Final = ("tick_change_every", "pause_every", "fee_change_every")
 _ENTRY: Final = np.dtype([("ts", "<i8"), ("book", "<u4"), ("digest", "<u8")])
 _NS: Final = 1_000_000_000
 
@@ -221,11 +226,21 @@ def record(truth: Any, path: Path) -> BookLog:
     return log
 
 
+def faults_beside(path: Path) -> Path:
+    """Where it is written what struck the venue whose books are written there."""
+    return path.with_suffix(".faults")
+
+
 def serve(options: Options, path: Path) -> None:
-    """Serves a simulated venue as ``bookfeed sim`` does, and writes its books down."""
+    """Serves a simulated venue as ``bookfeed sim`` does, and writes down its books and what struck
+    it. The plan of faults begins with ``socket_faults.begin``.
+    """
     simulator = import_module(package(options.venue))
-    config = simulator.configured(options)
+    planned = simulator.configured(options)
+    news = {name: NEWS_EVERY for name in _NEWS if hasattr(planned, name)}
+    faults, config = planned.faults, replace(planned, faults=(), **news)
     logs: list[BookLog] = []
+    strikes: list[Strikes] = []
     relays: list[RelaySimServer] = []
     # What tells the touch of a venue's books on a socket of its own, where anything does.
     touches = f"{campaigns.__name__}.{options.venue}_touches"
@@ -233,6 +248,7 @@ def serve(options: Options, path: Path) -> None:
     async def begun() -> Any:
         server = await simulator.serve(config)
         logs.append(record(server.truth, path))
+        strikes.append(Strikes(server, faults))
         if find_spec(touches) is not None:
             relays.append(import_module(touches).beside(server))
             await relays[0].start()
@@ -240,13 +256,16 @@ def serve(options: Options, path: Path) -> None:
 
     def ready(server: Any) -> str:
         told = control_object(simulator.ready_line(server).encode())
-        return json.dumps(told | {"relay": relays[0].url if relays else None})
+        relay = relays[0].url if relays else None
+        return json.dumps(told | {"relay": relay, "pid": os.getpid()})
 
     try:
         serve_until_told(begun, ready, exit_with_parent=True)
     finally:
         for log in logs:
             log.close()
+        for one in strikes:
+            one.write(faults_beside(path))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ same way, so that nothing here lists venues.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import ModuleInfo, iter_modules
@@ -35,6 +35,10 @@ class World:
     with ``&`` between two that strike one after the other.
     """
 
+    silence_ns: int
+    """How long a connection may say nothing here before its books are not believed."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """Why no book is lost to some of its faults, as ``kind`` or ``kind:variant``."""
     form_of: str = ""
     """The venue that this is another version of; empty for the venue itself."""
     lasts_s: int = 120

@@ -177,6 +177,17 @@ proptest! {
     }
 }
 
+#[test]
+#[ignore = "long: a hundred thousand frames"]
+fn many_spellings_mean_the_same() {
+    let mut rng = Rng(8);
+    for seed in 0..2_500 {
+        let hash_check = [HashCheck::Off, HashCheck::Sampled, HashCheck::Always][rng.below(3)];
+        let (shuffle, blanks) = (rng.once_in(2), rng.once_in(2));
+        agree(seed, hash_check, Style { shuffle, blanks, escape_names: rng.below(4), escape_values: 0 });
+    }
+}
+
 /// The two spellings of separators the venue has been seen to use, and mixtures of them: the
 /// short cuts must take them or leave them, never misread them.
 #[test]

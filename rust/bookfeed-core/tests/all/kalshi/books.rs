@@ -29,13 +29,12 @@ fn random_delta(floor: &mut Floor, rng: &mut Rng) -> Vec<String> {
     floor.delta(market, yes, price, change)
 }
 
-#[test]
-fn both_ways_of_printing_prices_make_the_same_book() {
+fn both_ways_of_printing(changes: usize) {
     let mut books = Vec::new();
     for yes_prices in [false, true] {
         let mut rng = Rng(5);
         let mut floor = Floor::live_with(Config::default(), 3, yes_prices);
-        for _ in 0..400 {
+        for _ in 0..changes {
             random_delta(&mut floor, &mut rng);
             assert!((0..3).all(|m| floor.is_true(m)), "{yes_prices}");
         }
@@ -44,17 +43,27 @@ fn both_ways_of_printing_prices_make_the_same_book() {
     assert_eq!(books[0], books[1]);
 }
 
+#[test]
+fn both_ways_of_printing_prices_make_the_same_book() {
+    both_ways_of_printing(400);
+}
+
+#[test]
+#[ignore = "long: a hundred thousand changes"]
+fn both_ways_of_printing_prices_for_long() {
+    both_ways_of_printing(100_000);
+}
+
 fn sides(book: &Book, terms: Terms) -> (Levels, Levels) {
     let text = |(p, q)| (format_decimal(p, PRICE_DECIMALS), format_decimal(q, QTY_DECIMALS));
     let side = |side| View::new(book, terms).levels(side).best_first().map(text).collect();
     (side(Side::Bid), side(Side::Ask))
 }
 
-#[test]
-fn the_other_outcome_is_the_same_book_turned_round() {
+fn turned_round(changes: usize) {
     let mut rng = Rng(6);
     let mut floor = Floor::live(2);
-    for step in 0..300 {
+    for step in 0..changes {
         random_delta(&mut floor, &mut rng);
         if step % 50 == 7 {
             // One side alone, and none.
@@ -72,6 +81,17 @@ fn the_other_outcome_is_the_same_book_turned_round() {
             assert_eq!(sides(book, Terms::OWN), market.levels(false));
         }
     }
+}
+
+#[test]
+fn the_other_outcome_is_the_same_book_turned_round() {
+    turned_round(300);
+}
+
+#[test]
+#[ignore = "long: a hundred thousand changes"]
+fn the_other_outcome_turned_round_for_long() {
+    turned_round(100_000);
 }
 
 #[test]
