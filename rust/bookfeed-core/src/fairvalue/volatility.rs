@@ -37,7 +37,7 @@ impl std::error::Error for BadHalfLife {}
 pub struct Volatility {
     decay_s: f64,
     step: Nanos,
-    newest: Option<From>,
+    newest: Option<Begun>,
     /// Weighted sum of variances a second (of logarithms), the sum of the weights, and the sum of
     /// their squares.
     sum: f64,
@@ -47,7 +47,7 @@ pub struct Volatility {
 
 /// The tick that the next move begins at.
 #[derive(Clone, Copy, Debug)]
-struct From {
+struct Begun {
     at: Nanos,
     value: f64,
     /// What it is made of ([`Made::of`](crate::settlement::Made::of)).
@@ -77,7 +77,7 @@ impl Volatility {
         if value <= 0 {
             return;
         }
-        let to = From { at, value: units(value), of };
+        let to = Begun { at, value: units(value), of };
         let Some(from) = self.newest else {
             self.newest = Some(to);
             return;

@@ -51,6 +51,8 @@ struct Stand {
     ts: i64,
     /// Whether the second venue says nothing.
     out: bool,
+    /// How much more it stands at, in cents.
+    apart: i64,
 }
 
 fn book(seed: u64, symbol: &str) -> Truth {
@@ -66,6 +68,10 @@ fn book(seed: u64, symbol: &str) -> Truth {
 
 impl Stand {
     fn new(seed: u64) -> Self {
+        Self::apart(seed, 0)
+    }
+
+    fn apart(seed: u64, apart: i64) -> Self {
         let engines = [(); 2].map(|()| {
             // What Coinbase stamps here is all of one second.
             let config = Config { digest: true, max_delay: 0, ..Config::default() };
@@ -78,8 +84,11 @@ impl Stand {
             engine
         });
         let [engine, twin] = engines;
-        let truths = [book(seed, SYMBOLS[0]), book(seed + 1_000, SYMBOLS[1])];
-        let mut stand = Self { engine, twin, truths, number: 0, ts: START, out: false };
+        let mut truths = [book(seed, SYMBOLS[0]), book(seed + 1_000, SYMBOLS[1])];
+        for side in &mut truths[1].sides {
+            *side = side.iter().map(|(price, size)| (price + apart, size.clone())).collect();
+        }
+        let mut stand = Self { engine, twin, truths, number: 0, ts: START, out: false, apart };
         let whole = stand.truths[0].coinbase_book("snapshot", 0, &stand.truths[0].sides.clone());
         stand.hear(0, &whole, START + MS);
         stand.put_on_bitstamp();
@@ -115,6 +124,7 @@ impl Stand {
         let at = truth.rng.below(2);
         let away = 90 * i64::try_from(truth.rng.below(6)).unwrap();
         let price = if at == 0 { 8_400_000 - away } else { 8_400_100 + away };
+        let price = price + if venue == 1 { self.apart } else { 0 };
         let size = format!("{}.{:08}", truth.rng.below(2), 1 + truth.rng.below(99_999_999));
         truth.sides[at].insert(price, size.clone());
         changes[at].insert(price, size);
@@ -127,6 +137,13 @@ impl Stand {
             self.truths[1].bitstamp_book("diff_order_book", &changes)
         };
         self.hear(u32::try_from(venue).unwrap(), &frame, ts);
+    }
+
+    /// Bitstamp tells its best levels, which say that its book is right.
+    fn confirm(&mut self) {
+        let whole = self.truths[1].sides.clone();
+        let frame = self.truths[1].bitstamp_book("order_book", &whole);
+        self.hear(1, &frame, self.ts);
     }
 
     /// The index of the twin's books at a time.
@@ -208,8 +225,10 @@ fn a_contract_on_an_index_is_worth_anew_at_every_value() {
         for tick in told(&mut stand.engine).into_iter().filter(|told| told.of("index") == 0) {
             let (at, value) = (tick.of("ts_ns"), i128::from(tick.of("value_e9")) * 1_000_000_000);
             assert_ne!(tick.of("value_e9"), ABSENT);
+            let standings = tick.of("standings");
+            let of = (0..2).filter(|place| standings >> (2 * place) & 3 == 0);
             window.tick(at, value);
-            volatility.tick(at, value);
+            volatility.tick_of(at, value, of.map(|place| 1 << place).sum());
             let payoff = Payoff::at_least(84_000 * VALUE_ONE);
             let tails = Tails::new(Some(4), 1.0).unwrap();
             let ahead = window.ahead().unwrap();
@@ -241,35 +260,26 @@ fn contract(stand: &mut Stand) -> InstrumentId {
         ("at_least", "84010"),
         ("half_life_ms", "4000"),
         ("step_ms", "1000"),
+        ("move_sigmas", "8"),
     ];
     let all = all.map(|(key, value)| (key.to_owned(), value.to_owned()));
     stand.engine.add_terms(id, &all.into(), stand.ts).unwrap();
     id
 }
 
-/// Two venues 20 dollars apart whose books hardly change.
-fn apart() -> Stand {
-    let mut stand = Stand::new(17);
-    let truth = &mut stand.truths[1];
-    for side in &mut truth.sides {
-        *side = side.iter().map(|(price, size)| (price + 2_000, size.clone())).collect();
-    }
-    stand
-}
-
 #[test]
 fn a_venue_that_leaves_an_index_or_comes_back_is_no_move_of_it() {
-    let mut stand = apart();
-    stand.engine.connected(1, Venue::BITSTAMP, "", stand.ts + MS).unwrap();
-    stand.twin.connected(1, Venue::BITSTAMP, "", stand.ts + MS).unwrap();
-    stand.ts += 2 * MS;
-    stand.put_on_bitstamp();
+    // Two venues 20 dollars apart whose books hardly change.
+    let mut stand = Stand::apart(17, 2_000);
     stand.engine.add_index("btc", &params(&[]), stand.ts).unwrap();
     let id = contract(&mut stand);
     let play = |stand: &mut Stand, seconds: usize| {
         let mut values = Vec::new();
         for step in 0..seconds * 10 {
             stand.change(if stand.out { 0 } else { step % 2 }, stand.ts + 100 * MS);
+            if !stand.out && step % 2 == 1 {
+                stand.confirm();
+            }
             values.extend(told(&mut stand.engine).iter().map(|one| one.of("value_e9")));
         }
         *values.last().unwrap()
@@ -305,6 +315,7 @@ fn a_value_is_as_old_as_the_oldest_book_that_it_was_made_of() {
     for _ in 0..400 {
         stand.change(0, stand.ts + 30 * MS);
         stand.change(1, stand.ts + 30 * MS);
+        stand.confirm();
     }
     let both = stand.engine.fair_value(id).unwrap();
     assert_eq!((both.made.of, both.reference_age), (0b11, 0));
