@@ -225,6 +225,7 @@ reference_doubt = "8"
 volatility_doubt = "1"
 move_ms = 1000
 move_sigmas = "2.5"
+endpoints = "start"
 
 [server]
 enabled = false

@@ -6,6 +6,7 @@ The day is no part of the project; without it its tests are skipped.
 
 import csv
 import gzip
+import itertools
 import json
 import math
 import random
@@ -193,6 +194,24 @@ def test_strikes_and_outcomes_of_a_day(ticks: list[tuple[int, int]], markets: li
     assert len(windows) - len(outcomes) == 36
     slow = fair.boundary_value("tick", markets[5].start, ticks)
     assert windows[5][1].opening_e18 == (None if isinstance(slow, str) else slow)
+
+
+@needs_day
+def test_how_old_the_newest_tick_of_a_day_is() -> None:
+    """Why a reference that is told may be 5 s old by default: at 2 s, rules would have been silent
+    for two thirds of the day, and beyond 5 s there is little but outages of the relay.
+    """
+    with gzip.open(TICKS, "rt") as file:
+        rows = [(int(r["recv_ms"]), int(r["feed_ts_ms"])) for r in csv.DictReader(file)]
+    rows.sort()
+    old, passed, newest = {2_000: 0, 5_000: 0, 10_000: 0}, rows[-1][0] - rows[0][0], 0
+    for (recv_ms, ts_ms), (until_ms, _) in itertools.pairwise(rows):
+        newest = max(newest, ts_ms)
+        for limit in old:
+            old[limit] += max(until_ms - max(recv_ms, newest + limit), 0)
+    shares = {limit: over / passed for limit, over in old.items()}
+    assert shares[2_000] > 0.6 and shares[5_000] < 0.05, shares
+    assert shares[5_000] - shares[10_000] < 0.01, shares
 
 
 @needs_day

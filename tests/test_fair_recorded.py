@@ -26,6 +26,7 @@ from bookfeed.catalogue.news import MarketNews
 from bookfeed.catalogue.regime import Regime
 from bookfeed.catalogue.stored import news_text
 from bookfeed.cli import main
+from bookfeed.fair.apart import Apart
 from bookfeed.fair.estimates import Volatilities
 from bookfeed.fair.recorded import Recorded
 from bookfeed.fair.scores import (
@@ -165,7 +166,9 @@ def test_strikes_and_answers_are_as_listed() -> None:
     strike = Strike("between", Decimal("84000.5"), Decimal(85_000))
     bounds = bounds_of(replace(WINDOW, strike=strike))
     assert bounds is not None
-    assert (bounds.at_least_e18, bounds.below_e18) == (84_000 * E18 + E18 // 2, 85_000 * E18)
+    # The upper one is in it, and the next value that is not is a billionth above.
+    assert bounds.at_least_e18 == 84_000 * E18 + E18 // 2
+    assert bounds.below_e18 == 85_000 * E18 + 10**9
     for payout, answer in ((Decimal(1), True), (Decimal(0), False), (Decimal("0.5"), None)):
         outcomes = (ListedOutcome("Up", "11", payout), ListedOutcome("Down", "22", 1 - payout))
         assert answer_of(replace(WINDOW, outcomes=outcomes)) is answer
@@ -244,6 +247,40 @@ def test_a_recording_says_what_its_markets_were_worth() -> None:
         assert one.said == pytest.approx(wanted, abs=1e-6)
     near = score([(one.said, one.yes) for one in made if one.left_s == 10])
     assert near is not None and near.brier < 0.15
+
+
+class _Silent:
+    """A source that tells nothing."""
+
+    pace = None
+
+    def on_price(self, _: object) -> "_Silent":
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_venue_that_leaves_an_index_is_no_move_beside_a_source_either() -> None:
+    contract = replace(
+        WINDOW, venue="kalshi", market="KXBTC15M-X", event="KXBTC15M-X", start_ts=T0,
+        regime=Regime("mean", 60, "CF Benchmarks"), strike=Strike("greater", Decimal(84_000), None),
+    )  # fmt: skip
+    deviations = []
+    for apart in (0, 10):
+        source: Any = _Silent()
+        beside = Apart(source, {"half_life_ms": 30_000, "step_ms": 1_000})
+        beside.settling.look(contract)
+        for second in range(200):
+            out = second % 5 == 4
+            value_e9 = (84_000 + second % 2 * 3 - apart * out) * 10**9
+            standings = {"kraken": "included", "gemini": "delayed" if out else "included"}
+            beside.tell("BTC", T0 + second * S, value_e9, standings)
+        stated = beside.settling.stated["kalshi", "KXBTC15M-X"]
+        fair = beside.engine.fair_value(stated.instrument)
+        assert fair is not None
+        deviations.append(fair.sd_e18)
+    assert deviations[1] == pytest.approx(deviations[0], rel=1e-3)
 
 
 def test_windows_that_were_played_in_haste_are_read_by_their_clock() -> None:

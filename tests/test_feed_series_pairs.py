@@ -108,6 +108,32 @@ async def test_windows_that_begin_and_end_together_are_watched_while_both_are_th
     assert world.feed.rules == {}
 
 
+async def test_sides_of_two_references_are_a_gap_or_are_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    struck = {"strike": Strike("greater_or_equal", Decimal("85000.1"), None)}
+    for gap, kind, warned in ((None, "box", 1), ("5", "strike_gap", 0)):
+        caplog.clear()
+        world = World(replace(PAIR, reference_sd=gap))
+        for at in (START, START + 900 * S):
+            world.come("btc-updown-15m", at, **struck)
+            world.come("KXBTC15M", at, **struck)
+        for _ in range(2):
+            await world.pairs.look()
+        rules = [pair.rule() for pair in world.feed.rules.values()]
+        assert [rule.kind for rule in rules] == [kind] * 2
+        assert caplog.text.count("both may lose") == warned
+        assert ("state reference_sd" in caplog.text) is (gap is None)
+    # One reference decides both: then it is a box.
+    caplog.clear()
+    world = World()
+    same = Regime("mean", 60, "BRTI")
+    world.come("btc-updown-15m", regime=same)
+    world.come("KXBTC15M", regime=same)
+    await world.pairs.look()
+    assert len(world.feed.rules) == 1 and "both may lose" not in caplog.text
+
+
 async def test_a_strike_is_asked_for_after_the_start_and_told_when_it_is_known() -> None:
     world = World()
     held = world.come("btc-updown-15m")

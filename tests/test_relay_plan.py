@@ -1,5 +1,6 @@
 """Topics of relays under faults: back by themselves, nothing wrong, nothing told twice."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -94,6 +95,26 @@ def test_the_simulated_relay_is_as_poisonous_as_the_real_one() -> None:
     )
     assert "401" in session.receive(frame, START_MS)[0]
     assert not session.subscriptions
+
+
+def test_values_may_come_as_late_as_they_were_seen_to() -> None:
+    session = sim.RtdsSession(Prices(1), START_MS, late=True)
+    session.greeting()
+    asked = {"topic": "crypto_prices_chainlink", "type": "update"}
+    session.receive(json.dumps({"action": "subscribe", "subscriptions": [asked]}), START_MS)
+    late: list[int] = []
+    seconds: list[int] = []
+    for now_ms in range(START_MS, START_MS + 900_000, 20):
+        if now_ms % 5_000 == 0:
+            session.receive("PING", now_ms)
+        for told in map(json.loads, session.tick(now_ms)):
+            if told["payload"]["symbol"] == "btc/usd":
+                late.append(now_ms - told["payload"]["timestamp"])
+                seconds.append(told["payload"]["timestamp"])
+    assert seconds == sorted(set(seconds)) and len(late) > 700
+    # The shares of the day that was seen, to within a turn and chance.
+    for share, wanted in ((0.05, 1_174), (0.5, 1_636), (0.95, 2_230)):
+        assert abs(sorted(late)[int(share * len(late))] - wanted) < 80, share
 
 
 @pytest.mark.parametrize("seconds", [20, 60, 110])

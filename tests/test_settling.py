@@ -18,11 +18,13 @@ from bookfeed.catalogue.listing import ListedOutcome, Listing, Strike
 from bookfeed.catalogue.regime import Regime
 from bookfeed.config import parse
 from bookfeed.errors import ConfigError
-from bookfeed.feed.question import Question
+from bookfeed.feed.question import Question, bounds_of
 from bookfeed.feed.settling import INDEX_DOUBT_PPM, KEPT_MAX, KEPT_NS, VALUES_MAX, Settling
+from bookfeed.feed.worth import reference_of
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.kinds import Kind
 from bookfeed.recordings.pace import Pace
+from bookfeed.records.points import PricePoint
 from bookfeed.sim.polymarket import rtds
 from bookfeed.sim.relay_server import RelaySimConfig
 from bookfeed.venues import Endpoint
@@ -48,9 +50,11 @@ INDEXED: Final = Listing(
 )  # fmt: skip
 
 
-def struck(listing: Listing, floor: str | None, cap: str | None = None) -> Listing:
+def struck(
+    listing: Listing, floor: str | None, cap: str | None = None, kind: str = "greater_or_equal"
+) -> Listing:
     bounds = [None if one is None else Decimal(one) for one in (floor, cap)]
-    return replace(listing, strike=Strike("told", *bounds))
+    return replace(listing, strike=Strike(kind, *bounds))
 
 
 class World:
@@ -112,14 +116,121 @@ def test_a_contract_with_a_strike_waits_for_it() -> None:
     world.settling.look(struck(INDEXED, "84000.5"))
     (terms,) = world.stated()
     assert not world.settling.why_not
-    assert (terms["reference"], terms["at_least"]) == ("index btc", "84000.5")
+    # The mean is rounded to a cent before it is compared.
+    assert (terms["reference"], terms["at_least"]) == ("index btc", "84000.495")
     assert terms["endpoints"] == "start" and "below" not in terms
     # An index that is estimated may be off.
     assert float(terms["reference_doubt"]) == pytest.approx(84_000.5 * INDEX_DOUBT_PPM / 1e6)
-    world.settling.look(struck(INDEXED, "83000", "84000"))
-    assert (world.stated()[1]["at_least"], world.stated()[1]["below"]) == ("83000", "84000")
-    world.settling.look(struck(INDEXED, None, "84000"))
-    assert world.stated()[2]["below"] == "84000" and "at_least" not in world.stated()[2]
+    world.settling.look(struck(INDEXED, "83000", "83999.99", "between"))
+    assert (world.stated()[1]["at_least"], world.stated()[1]["below"]) == ("82999.995", "83999.995")
+    world.settling.look(struck(INDEXED, None, "84000", "less"))
+    assert world.stated()[2]["below"] == "83999.995" and "at_least" not in world.stated()[2]
+
+
+ETHER: Final = replace(INDEXED, event="KXETH15M-X", slug="KXETH15M-X")
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind", "at_least", "below"),
+    [
+        (INDEXED, "greater_or_equal", "83999.995", None),
+        (INDEXED, "greater", "84000.005", None),
+        (INDEXED, "less", None, "84999.995"),
+        (INDEXED, "less_or_equal", None, "85000.005"),
+        (INDEXED, "between", "83999.995", "85000.005"),
+        # To what others round is not stated.
+        (ETHER, "greater_or_equal", "84000", None),
+        (ETHER, "greater", "84000.000000001", None),
+        (ETHER, "between", "84000", "85000.000000001"),
+        (UP_DOWN, "greater_or_equal", "84000", None),
+    ],
+)
+def test_strikes_are_compared_with_as_their_kind_says(
+    listing: Listing, kind: str, at_least: str | None, below: str | None
+) -> None:
+    floor, cap = (None if one is None else text for one, text in
+                  ((at_least, "84000"), (below, "85000")))  # fmt: skip
+    got = bounds_of(struck(listing, floor, cap, kind))
+    wanted = [None if one is None else int(Decimal(one).scaleb(18)) for one in (at_least, below)]
+    assert got is not None and [got.at_least_e18, got.below_e18] == wanted
+
+
+@pytest.mark.parametrize(("value", "worth"), [("83999.996", 1.0), ("83999.994", 0.0)])
+def test_a_mean_that_is_rounded_to_its_strike_reaches_it(value: str, worth: float) -> None:
+    world = World(reference_doubt="0")
+    world.index = "told index"
+    world.settling.look(struck(INDEXED, "84000.00"))
+    for second in range(-60, 1):
+        ts, told = END + second * S, int(Decimal(value).scaleb(18))
+        world.inputs.tell_reference("index", ts, told, ts)
+    number = world.settling.stated["kalshi", "KXBTC15M-X"].instrument
+    fair = world.inputs.engine.fair_value(number)
+    assert fair is not None and fair.price == worth
+
+
+def test_a_venue_that_comes_and_goes_is_no_move_of_an_index_that_is_told() -> None:
+    deviations = []
+    for apart in (0, 10):
+        world = World(half_life_ms=30_000, step_ms=1_000)
+        world.index = "told index:BTC"
+        for second in range(400):
+            if second == 200:
+                world.settling.look(struck(INDEXED, "84000"))
+            # Two venues some dollars apart, one of which is out in each fifth second.
+            alone = second % 5 == 4
+            value = 84_000 + second % 2 * 3 - apart * alone
+            ts = T0 + second * S
+            world.settling.hear("index:BTC", ts, value * E18, 0b01 if alone else 0b11)
+        number = world.settling.stated["kalshi", "KXBTC15M-X"].instrument
+        fair = world.inputs.engine.fair_value(number)
+        assert fair is not None and fair.books == 1
+        deviations.append(fair.sd_e18)
+        assert audited(world.tape.records, {}).findings == []
+    steady, moved = deviations
+    assert moved == pytest.approx(steady, rel=1e-3)
+
+
+def test_which_end_of_a_mean_has_a_sample_may_be_stated() -> None:
+    world = World(endpoints="end")
+    world.settling.look(struck(INDEXED, "84000"))
+    world.settling.look(replace(UP_DOWN, regime=Regime("price", None, STREAM)))
+    mean, price = world.stated()
+    assert mean["endpoints"] == "end" and "endpoints" not in price, "a price has none"
+    world = World(endpoints="start")
+    world.settling.look(UP_DOWN)
+    assert world.stated()[0]["endpoints"] == "start"
+
+
+def test_a_candle_opens_with_its_first_price() -> None:
+    candle = replace(UP_DOWN, regime=Regime("candle", None, STREAM))
+    for hours, opening in ((1, "first"), (24, "last")):
+        world = World()
+        world.settling.look(replace(candle, close_ts=T0 + hours * 3_600 * S))
+        (terms,) = world.stated()
+        assert (terms["opening"], terms["closing"]) == (opening, "last"), hours
+
+
+def told_by(origin: str, topic: str, symbol: str, dollars: int) -> PricePoint:
+    return PricePoint(
+        topic=topic, symbol=symbol, value_e18=dollars * E18, price_e9=dollars * 10**9, ts_event=T0,
+        ts_recv=T0, ts_sent=None, ts_source=None, window_s=None, origin=origin, market_status="",
+        conn=0, backfill=False, exact=True, rounded=False, carried=False, revised=False,
+    )  # fmt: skip
+
+
+def test_a_contract_rests_on_what_its_own_source_states() -> None:
+    world = World()
+    world.settling.look(UP_DOWN)
+    for point in (
+        told_by("chainlink", "crypto_prices_chainlink", "btc/usd", 84_000),
+        told_by("pyth", "price.crypto", "btcusd", 84_090),
+        told_by("binance", "crypto_prices", "btcusdt", 83_930),
+        told_by("", "price.crypto", "btcusd", 84_091),
+    ):
+        world.settling.hear(reference_of(point), point.ts_event, point.value_e18)
+    (told,) = world.stated(Kind.REFERENCE)
+    assert (told["name"], told["value_e18"]) == ("btcusd", 84_000 * E18)
+    assert world.settling.heard("pyth:btcusd") and world.settling.heard("binance:btcusdt")
 
 
 def test_one_tick_that_decides_is_measured_as_one() -> None:
@@ -220,7 +331,10 @@ def test_terms_that_an_engine_refuses_are_told_once(caplog: pytest.LogCaptureFix
 def test_how_contracts_are_valued_is_configured() -> None:
     table: dict[str, Any] = {"market": [{"venue": "coinbase", "symbol": "BTC-USD"}]}
     assert parse(table).terms.parameters() == {}
-    stated = {"half_life_ms": 60_000, "freedom": 0, "reference_doubt": "5", "move_sigmas": "2.5"}
+    stated = {
+        "half_life_ms": 60_000, "freedom": 0, "reference_doubt": "5", "move_sigmas": "2.5",
+        "endpoints": "start",
+    }  # fmt: skip
     assert parse(table | {"terms": stated}).terms.parameters() == stated
     assert parse(table | {"terms": {"enabled": False}}).terms.parameters() is None
     with pytest.raises(ConfigError, match=r"freedom.*3 to 100"):

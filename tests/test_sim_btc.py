@@ -207,6 +207,7 @@ async def test_the_ready_line_makes_a_configuration() -> None:
     assert set(made.venues()) == {"polymarket", *btc.SPOT}
     assert {market.market for market in made.markets() if market.base} == {"BTC-USD", "BTC-USDT"}
     assert [pair.series for pair in made.series_pairs()] == [(btc.UP_DOWN, btc.QUARTERS)]
+    assert all(pair.reference_sd is not None for pair in made.series_pairs()), "no box"
     assert made.relays.rtds_url == told["relay"] and made.relays.topics
     (index,) = made.index
     assert index.constituents == (
@@ -227,6 +228,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_file_for_the_real_venues_can_be_used() -> None:
     made = config.load(EXAMPLE, {})
     assert [pair.series for pair in made.series_pairs()] == [(btc.UP_DOWN, btc.QUARTERS)]
+    assert all(pair.reference_sd is not None for pair in made.series_pairs()), "no box"
     assert {market.venue for market in made.markets()} == {*btc.SPOT, "cryptocom"}
     assert {rule.kind for rule in made.signal_rules()} == {"delay", "fair_value"}
 

@@ -162,7 +162,9 @@ def stalled(seed: int) -> Records:
     """Contracts on an index, their book quoted at random, read by a loop that stands still now and
     then: several ticks of the index come with one record.
     """
-    rng, records = random.Random(seed), on_index(move_ms=200, move_sigmas="0.3")
+    rng, records = random.Random(seed), on_index(
+        move_ms=200, move_sigmas="0.3", volatility_doubt="0.5"
+    )  # fmt: skip
     begun = max(place for place, each in enumerate(records) if each[0] == Kind.TERMS) + 1
     first, conn = records[begun][1], 900
     rules = [

@@ -1265,7 +1265,9 @@ class Volatility:
         """Takes a tick: Unix nanoseconds, and a value in 1e-18."""
     @property
     def variance(self) -> float | None:
-        """Variance of the logarithm a second; ``None`` until nine tenths of all weights are had."""
+        """Variance of the logarithm a second; ``None`` until nine tenths of all weights are had,
+        or as much as 20 moves that count alike.
+        """
     @property
     def sigma(self) -> float | None:
         """Units of the reference a root second, at its newest value; ``None`` as ``variance``."""
@@ -1304,6 +1306,14 @@ class FairValue:
     @property
     def volatility_age_ns(self) -> int:
         """How old the newest move is that the volatility was measured by, nanoseconds."""
+    @property
+    def books_age_ns(self) -> int:
+        """How old the newest evidence was for the oldest book that the newest tick of the
+        reference was made of, nanoseconds; 0 of a reference that is told.
+        """
+    @property
+    def books(self) -> int:
+        """Of how many books it was made; 0 of a reference that is told."""
 
 @final
 class Answers:
@@ -1609,9 +1619,12 @@ class Engine:
         read at the start. Raises ``EngineError`` if there is no such instrument, it has no
         terms, or the strike makes no sense.
         """
-    def tell_reference(self, name: str, ts_event: int, value_e18: int, ts: int) -> int:
+    def tell_reference(
+        self, name: str, ts_event: int, value_e18: int, ts: int, *, of: int = 0
+    ) -> int:
         """Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
-        nanoseconds); returns the number of records that wait.
+        nanoseconds); ``of`` has a bit for each constituent that it was estimated from. Returns
+        the number of records that wait.
         """
     def tell_touch(
         self,

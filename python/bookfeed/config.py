@@ -163,7 +163,7 @@ class FairValueConfig(Gates):
 
     min_edge: Annotated[str, DecimalText("0", "1")] = "0.01"
     max_qty: Annotated[str | None, QTY] = None
-    max_reference_age_ms: Annotated[int, Range(1, 60_000)] = 2_000
+    max_reference_age_ms: Annotated[int | None, Range(1, 60_000)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +277,7 @@ class TermsConfig:
     volatility_doubt: Annotated[str | None, DecimalText("0", "100")] = None
     move_ms: Annotated[int | None, Range(1, 60_000)] = None
     move_sigmas: Annotated[str | None, DecimalText("0", "100")] = None
+    endpoints: Literal["start", "end"] | None = None
 
     def __post_init__(self) -> None:
         if self.freedom in (1, 2):

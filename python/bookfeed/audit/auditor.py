@@ -24,7 +24,7 @@ from bookfeed.audit.relayed import RelayedTouches
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.second import MODE as SECOND
 from bookfeed.audit.second import Seconds
-from bookfeed.audit.terms import Contracts, Fair, told_tick
+from bookfeed.audit.terms import Contracts, Fair, Made, told_tick
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
 from bookfeed.recordings.kinds import RELAY_KINDS, Kind
@@ -156,7 +156,7 @@ class Auditor:
             if any(is_update(each) for each in self._queue):
                 self._consume(Message("nothing", everyone=True), last=True)
                 on_told = self._standings_on([told[0]])
-            self._take_ticks([told], on_told)
+            self._take_ticks([(*told, Made())], on_told)
         if self._passes_time(kind, conn):
             self._model.pass_time(ts)
         self._control(kind, conn, payload)
@@ -213,7 +213,12 @@ class Auditor:
     def _take_references(self, told: bytes | None, resting: dict[int, Standing]) -> None:
         """References that tick by themselves or are told have new values."""
         ticks = [
-            (f"index {tick.name}", tick.ts, tick.value_e9 * 10**9)
+            (
+                f"index {tick.name}",
+                tick.ts,
+                tick.value_e9 * 10**9,
+                self._estimates.made(tick.number, tick.ts),
+            )
             for tick in self._witness.indices()
             if tick.value_e9 is not None
         ]
@@ -221,10 +226,12 @@ class Auditor:
             ticks.append(told_tick(told))
         self._take_ticks(ticks, resting)
 
-    def _take_ticks(self, ticks: list[tuple[str, int, int]], resting: dict[int, Standing]) -> None:
+    def _take_ticks(
+        self, ticks: list[tuple[str, int, int, Made]], resting: dict[int, Standing]
+    ) -> None:
         """What rests on references with new values is compared, and asked."""
-        for reference, at, value_e18 in ticks:
-            self._contracts.tick(reference, at, value_e18)
+        for reference, at, value_e18, made in ticks:
+            self._contracts.tick(reference, at, value_e18, made)
         touched = self._contracts.on(reference for reference, *_ in ticks)
         fairs = {number: self._witness.fair(number) for number in touched}
         for what in self._contracts.differences(fairs, ticks[-1][1] if ticks else 0):
@@ -264,7 +271,8 @@ class Auditor:
             self._model.fairs.pop(number, None)
             self._model.waiting.pop(number, None)
         else:
-            self._model.fairs[number] = fair
+            age_max = self._contracts.of[number].age_max
+            self._model.fairs[number] = fair._replace(age_max=age_max)
 
     def _expire(self, kind: int, ts: int) -> None:
         """Whatever a record with a time is, books whose time is over are so before it."""

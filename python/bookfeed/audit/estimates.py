@@ -15,6 +15,7 @@ from bookfeed.audit.index import Entry, Method, Oracle, Seen
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import NS_PER_MS, QTY_UNITS, plain, units
+from bookfeed.audit.terms import Made
 
 if TYPE_CHECKING:
     from bookfeed.records.indices import IndexTick
@@ -39,6 +40,8 @@ class Expected:
     standings: dict[str, str]
     books: Mapping[str, Seen] | None
     """The books as they stood; ``None`` if its value is not computed."""
+    made: Made
+    """What it is made of."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Followed:
     next: int
     computed_at: int = _NEVER
     expected: deque[Expected] = field(default_factory=deque)
+    made: dict[int, Made] = field(default_factory=dict)
+    """What its values of this record are made of, by time."""
 
 
 class Estimates:
@@ -102,7 +107,10 @@ class Estimates:
         if known and at - one.computed_at >= levels * NS_PER_MS:
             one.computed_at = at
             books = {venue: self._seen(each, whole=True) for venue, each in found.items()}
-        return Expected(number, at, dict(one.oracle.standing), books)
+        standings = dict(one.oracle.standing)
+        included = [venue for venue, standing in standings.items() if standing == "included"]
+        age = max((at - touches[venue].retrieved for venue in included), default=0)
+        return Expected(number, at, standings, books, Made(tuple(sorted(included)), max(age, 0)))
 
     def _seen(self, one: Instrument | None, *, whole: bool) -> Seen:
         if one is None:
@@ -114,12 +122,20 @@ class Estimates:
 
     def compare(self, ticks: Sequence["IndexTick"]) -> Iterator[str | None]:
         """Holds values that were told against those expected: what differs of each, or ``None``."""
+        for each in self._all:
+            each.made.clear()
         for tick in ticks:
             one = self._all[tick.number] if tick.number < len(self._all) else None
             if one is None or not one.expected:
                 yield f"index {tick.number} at {tick.ts} only there"
                 continue
-            yield _difference(one.expected.popleft(), tick, one.oracle)
+            expected = one.expected.popleft()
+            one.made[expected.at] = expected.made
+            yield _difference(expected, tick, one.oracle)
+
+    def made(self, number: int, at: int) -> Made:
+        """What a value that was compared last is made of."""
+        return self._all[number].made.get(at, Made())
 
     @property
     def due(self) -> list[str]:

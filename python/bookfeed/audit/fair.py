@@ -6,7 +6,7 @@ Student's t from the area under its density. Nothing is shared with the engine's
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 S: Final = 10**9
+_NOTHING: Final[Mapping[int, tuple[str, ...]]] = {}
 Tick = tuple[int, int]
 """Unix nanoseconds, and a value in 1e-18."""
 
@@ -144,32 +145,45 @@ def thinned(ticks: Sequence[Tick], step: int) -> list[Tick]:
     return used
 
 
-def _weighed(ticks: Sequence[Tick], half_life_s: float, step: int) -> list[tuple[float, float]]:
+Makes = Mapping[int, tuple[str, ...]]
+"""What the ticks of some times are made of: between two that differ in that there is no move."""
+
+
+def _weighed(
+    ticks: Sequence[Tick], half_life_s: float, step: int, of: Makes
+) -> list[tuple[float, float]]:
     """Each move's weight, and its variance of the logarithm a second."""
     used = thinned(ticks, step)
+    moved = [pair for pair in pairwise(used) if of.get(pair[0][0]) == of.get(pair[1][0])]
     decay = half_life_s / math.log(2)
-    moves = []
-    for (before, low), (at, high) in pairwise(used):
+    moves: list[tuple[float, float]] = []
+    later = 0.0  # what passed in the moves behind: time without one makes none of them older
+    for (before, low), (at, high) in reversed(moved):
         passed = (at - before) / S
-        age = (used[-1][0] - at) / S
-        weight = math.exp(-age / decay) * -math.expm1(-passed / decay)
+        weight = math.exp(-later / decay) * -math.expm1(-passed / decay)
         moves.append((weight, math.log(high / low) ** 2 / passed))
+        later += passed
     return moves
 
 
-def variance_a_second(ticks: Sequence[Tick], half_life_s: float, step: int) -> float | None:
+def variance_a_second(
+    ticks: Sequence[Tick], half_life_s: float, step: int, of: Makes = _NOTHING
+) -> float | None:
     """Exponentially weighted variance of the logarithm, every weight written out; ``None`` until
-    nine tenths of all weights are had.
+    nine tenths of all weights are had, or as much as 20 moves that count alike.
     """
-    moves = _weighed(ticks, half_life_s, step)
+    moves = _weighed(ticks, half_life_s, step, of)
     total = math.fsum(weight for weight, _ in moves)
-    if total < 0.9:
+    alike = total**2 / math.fsum(weight**2 for weight, _ in moves) if moves else 0.0
+    if total < 0.9 and alike < 20 - 1e-6:
         return None
     return math.fsum(weight * rate for weight, rate in moves) / total
 
 
-def relative_error(ticks: Sequence[Tick], half_life_s: float, step: int) -> float:
+def relative_error(
+    ticks: Sequence[Tick], half_life_s: float, step: int, of: Makes = _NOTHING
+) -> float:
     """Standard deviation of the root of that, as a part of it, by how many moves it rests on."""
-    weights = [weight for weight, _ in _weighed(ticks, half_life_s, step)]
+    weights = [weight for weight, _ in _weighed(ticks, half_life_s, step, of)]
     squares = math.fsum(weight**2 for weight in weights)
     return math.sqrt(squares / 2) / math.fsum(weights) if squares else 1.0

@@ -284,9 +284,11 @@ def _gate(
             return "closing"
         if standing.ts_evidence is None or abs(now - standing.ts_evidence) > gates.max_age:
             return "age"
-        if gates.max_reference_age is not None:
-            fair = model.fairs.get(leg.number)
-            if fair is None or now - fair.newest > gates.max_reference_age:
+        if gates.on_reference:
+            fair, most = model.fairs.get(leg.number), gates.max_reference_age
+            if fair is None:
+                return "reference"
+            if now - fair.newest + fair.books_age > (fair.age_max if most is None else most):
                 return "reference"
         if gates.proof and not vouched:
             return "unproven"

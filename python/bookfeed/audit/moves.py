@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from bookfeed.audit.fair import Tick
+from bookfeed.audit.fair import Makes, Tick
 from bookfeed.audit.numbers import NS_PER_S
 
 # After so long nobody waits for an answer any more.
@@ -18,6 +18,8 @@ _GIVEN_UP: Final = 60 * NS_PER_S
 _E18: Final = 10**18
 # Of the weights of an infinite past, how much must be had.
 _ENOUGH: Final = 0.9
+# And how many moves that count alike are enough without, to within a rounding.
+_MOVES_ENOUGH: Final = 20 - 1e-6
 
 
 @dataclass(slots=True)
@@ -27,27 +29,37 @@ class Rhythm:
     half_life_s: float
     step: int
     newest: Tick | None = None
+    of: tuple[str, ...] = ()
+    """What the newest was made of."""
     weighted: float = 0.0
     weights: float = 0.0
+    squares: float = 0.0
 
-    def tick(self, at: int, value: int) -> None:
-        """A tick of the reference."""
+    def tick(self, at: int, value: int, of: tuple[str, ...] = ()) -> None:
+        """A tick of the reference, and what it is made of."""
         if value <= 0:
             return
-        if self.newest is None:
-            self.newest = at, value
-        elif at - self.newest[0] >= self.step:
-            passed = (at - self.newest[0]) / NS_PER_S
-            moved = math.log((value / _E18) / (self.newest[1] / _E18))
-            keep = math.exp(-passed * math.log(2) / self.half_life_s)
-            self.weighted = keep * self.weighted + (1 - keep) * moved * moved / passed
-            self.weights = keep * self.weights + (1 - keep)
-            self.newest = at, value
+        if self.newest is not None:
+            if at - self.newest[0] < self.step:
+                return
+            if of == self.of:
+                passed = (at - self.newest[0]) / NS_PER_S
+                moved = math.log((value / _E18) / (self.newest[1] / _E18))
+                self._count(passed, moved)
+        self.newest, self.of = (at, value), of
+
+    def _count(self, passed: float, moved: float) -> None:
+        keep = math.exp(-passed * math.log(2) / self.half_life_s)
+        self.weighted = keep * self.weighted + (1 - keep) * moved * moved / passed
+        self.weights = keep * self.weights + (1 - keep)
+        self.squares = keep**2 * self.squares + (1 - keep) ** 2
 
     @property
     def sigma(self) -> float | None:
         """Whole units a root second; ``None`` until enough was seen."""
-        if self.newest is None or self.weights < _ENOUGH:
+        if self.newest is None or not self.squares:
+            return None
+        if self.weights < _ENOUGH and self.weights**2 / self.squares < _MOVES_ENOUGH:
             return None
         return self.newest[1] / _E18 * math.sqrt(self.weighted / self.weights)
 
@@ -81,10 +93,15 @@ class Moves:
     """Whether all ticks were looked at, so that nothing else can be waited for."""
 
     def tick(
-        self, ticks: Sequence[Tick], sigma: float | None, price: int | None, mid_twice: int | None
+        self,
+        ticks: Sequence[Tick],
+        sigma: float | None,
+        price: int | None,
+        mid_twice: int | None,
+        of: Makes,
     ) -> None:
         """The reference has ticked, with the last of ``ticks``; ``price`` and mid in 1e-9, the mid
-        of a book that may be believed.
+        of a book that may be believed; ``of`` is what ticks are made of.
         """
         waiting, self.waiting = self.waiting, None
         if price is None or mid_twice is None:
@@ -95,14 +112,16 @@ class Moves:
             beyond = apart > 0 if waiting.up else apart < 0
             if waiting.stands(mid_twice) and waiting.waited <= _GIVEN_UP and beyond:
                 self.waiting = waiting
-        elif apart and self._moved(ticks, sigma, up=apart > 0):
+        elif apart and self._moved(ticks, sigma, of, up=apart > 0):
             self.waiting = Waiting(at, 0, apart > 0, mid_twice + 2 * price)
 
-    def _moved(self, ticks: Sequence[Tick], sigma: float | None, *, up: bool) -> bool:
+    def _moved(self, ticks: Sequence[Tick], sigma: float | None, of: Makes, *, up: bool) -> bool:
         at, value = ticks[-1]
         earlier = (ticks[n] for n in range(len(ticks) - 2, -1, -1))
         start = next((tick for tick in earlier if tick[0] <= at - self.within), None)
         if start is None or sigma is None or start[1] == value:
+            return False
+        if of.get(start[0]) != of.get(at):
             return False
         moved = (value - start[1]) / _E18
         far = self.sigmas * sigma * math.sqrt((at - start[0]) / NS_PER_S)

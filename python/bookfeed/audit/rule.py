@@ -85,8 +85,10 @@ class Gates:
     """Whether what a venue gives to prove its books must vouch for each leg's as it stands."""
     allow_poll: bool
     """Whether a leg's book may be one that is polled."""
+    on_reference: bool = False
+    """Whether what its legs' references told must be new."""
     max_reference_age: int | None = None
-    """How old the newest tick of a leg's reference may be, where there has to be one."""
+    """How old that may be; ``None``: as is usual of who tells it."""
 
     @classmethod
     def read(
@@ -111,7 +113,10 @@ class Gates:
             confirm=confirm,
             proof=params.get("proof", "off") == "venue",
             allow_poll=params.get("allow_poll", "off") == "on",
-            max_reference_age=ns("max_reference_age_ms", 2_000) if on_reference else None,
+            on_reference=on_reference,
+            max_reference_age=(
+                ns("max_reference_age_ms", 0) if "max_reference_age_ms" in params else None
+            ),
         )
 
     def lag_allowed(self, legs: Sequence[Instrument]) -> int:

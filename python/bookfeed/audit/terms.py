@@ -24,6 +24,8 @@ _EVERY: Final = 5 * NS_PER_S
 # What a contract that comes later learns of what its reference told.
 _KEPT_NS: Final = 1_200 * NS_PER_S
 _KEPT_MAX: Final = 8_192
+# At least such a part of the true volatility was measured, whatever the doubt.
+_LEAST_PART: Final = 0.01
 _E18: Final = 10**18
 _SENSE: Final = 10**30
 
@@ -36,6 +38,20 @@ class Fair(NamedTuple):
     high: int
     newest: int
     """The time of the newest tick that it rests on."""
+    books_age: int = 0
+    """How old the oldest book was that this tick was made of."""
+    age_max: int = 0
+    """How old both together may be where a rule does not say."""
+
+
+class Made(NamedTuple):
+    """What a tick of a reference was made of: which books, and how old the oldest of them was."""
+
+    of: tuple[str, ...] = ()
+    age: int = 0
+
+
+_TOLD: Final = Made()
 
 
 @dataclass(slots=True)
@@ -63,6 +79,11 @@ class Contract:
     computed_at: int = -(2**63)
 
     @property
+    def age_max(self) -> int:
+        """How old what its reference told may be where a rule does not say."""
+        return (2 if self.reference.startswith("venue ") else 5) * NS_PER_S
+
+    @property
     def up(self) -> bool:
         """Whether it asks for its own strike."""
         return self.at_least is None and self.below is None
@@ -74,6 +95,10 @@ class Contracts:
 
     of: dict[int, Contract] = field(default_factory=dict)
     _ticks: dict[str, list[fair.Tick]] = field(default_factory=dict)
+    _of: dict[str, dict[int, tuple[str, ...]]] = field(default_factory=dict)
+    """What the tick of each time was made of, where that was of books."""
+    _age: dict[str, int] = field(default_factory=dict)
+    """How old the oldest book of the newest one was."""
     _measured: dict[tuple[str, float, int], int] = field(default_factory=dict)
     """From which tick on a volatility is measured: contracts share it."""
     _rhythms: dict[tuple[str, float, int], Rhythm] = field(default_factory=dict)
@@ -91,7 +116,7 @@ class Contracts:
             self._measured[key] = one.since
             self._rhythms[key] = Rhythm(one.half_life_s, one.step)
             for at, value_e18 in ticks[one.since :]:
-                self._rhythms[key].tick(at, value_e18)
+                self._rhythms[key].tick(at, value_e18, self._made_of(one.reference).get(at, ()))
 
     def tell_strike(self, number: int, strike_e18: int) -> None:
         """A STRIKE record."""
@@ -106,13 +131,19 @@ class Contracts:
         wanted = set(references)
         return [number for number, one in self.of.items() if one.reference in wanted]
 
-    def tick(self, reference: str, at: int, value_e18: int) -> None:
+    def tick(self, reference: str, at: int, value_e18: int, made: Made = _TOLD) -> None:
         """A reference has a new value."""
         if reference in self._ticks and at >= 0 and abs(value_e18) <= _SENSE:
             self._ticks[reference].append((at, value_e18))
+            if made.of:
+                self._of.setdefault(reference, {})[at] = made.of
+            self._age[reference] = made.age
             for (name, *_), rhythm in self._rhythms.items():
                 if name == reference:
-                    rhythm.tick(at, value_e18)
+                    rhythm.tick(at, value_e18, made.of)
+
+    def _made_of(self, reference: str) -> Mapping[int, tuple[str, ...]]:
+        return self._of.get(reference, {})
 
     def answer(
         self, number: int, fair: Fair | None, mid_twice: int | None, *, waits: bool
@@ -124,7 +155,8 @@ class Contracts:
         sigma = self._rhythms[one.reference, one.half_life_s, one.step].sigma
         price = None if fair is None else fair.price
         if one.moves.known:
-            one.moves.tick(self._ticks[one.reference], sigma, price, mid_twice)
+            ticks, of = self._ticks[one.reference], self._made_of(one.reference)
+            one.moves.tick(ticks, sigma, price, mid_twice, of)
         one.moves.known |= not waits
         return one.moves.waiting
 
@@ -159,29 +191,32 @@ class Contracts:
         if ahead is None or (one.up and at_least is None):
             return None
         (mean, variance_s), bounds = ahead, (at_least, one.below)
-        newest = _newest(one, ticks)
+        newest, age = _newest(one, ticks), self._age[one.reference]
         if variance_s <= 0:
             half = one.half_on_tie and one.up
             paid = _paid(mean, bounds, half=half)
             # What was heard may be off from what decides.
             values = _extremes(mean, Fraction(one.reference_doubt), bounds)
             edges = [_paid(each, bounds, half=half) for each in values]
-            return Fair(paid, min(paid, *edges), max(paid, *edges), newest)
+            return Fair(paid, min(paid, *edges), max(paid, *edges), newest, age)
         measured = all_ticks[self._measured[one.reference, one.half_life_s, one.step] :]
-        a_second = fair.variance_a_second(measured, one.half_life_s, one.step)
+        made_of = self._made_of(one.reference)
+        a_second = fair.variance_a_second(measured, one.half_life_s, one.step, made_of)
         if a_second is None:
             return None
         level = fair.thinned(measured, one.step)[-1][1] / _E18
         sd = level * math.sqrt(a_second * variance_s) * one.scale
-        off = fair.relative_error(measured, one.half_life_s, one.step) * one.volatility_doubt
+        off = fair.relative_error(measured, one.half_life_s, one.step, made_of)
+        off *= one.volatility_doubt
         middle, doubt = float(mean), one.reference_doubt
         means = [middle - doubt, middle, middle + doubt]
         if at_least is not None and one.below is not None:
             means[1] = min(max((at_least + one.below) / 2 / _E18, means[0]), means[2])
-        sds = [sd * max(1 - off, 0), sd * (1 + off)]
+        # What was measured is this part off from what is.
+        sds = [sd / (1 + off), sd / max(1 - off, _LEAST_PART)]
         prices = [_price(each, wide, bounds, one.freedom) for each in means for wide in sds]
         own = _price(middle, sd, bounds, one.freedom)
-        return Fair(own, min(own, *prices), max(own, *prices), newest)
+        return Fair(own, min(own, *prices), max(own, *prices), newest, age)
 
     def _strike(self, one: Contract, ticks: list[fair.Tick]) -> int | None:
         if one.strike is not None or not ticks:
@@ -194,7 +229,7 @@ def _alike(mine: Fair | None, theirs: Fair | None) -> bool:
     if mine is None or theirs is None:
         return mine is theirs
     near = all(abs(a - b) <= FAIR_OFF_MAX for a, b in zip(mine[:3], theirs[:3], strict=True))
-    return near and mine.newest == theirs.newest
+    return near and mine[3:5] == theirs[3:5]
 
 
 Bounds = tuple[int | None, int | None]
@@ -300,7 +335,9 @@ def _read(params: Mapping[str, Any]) -> Contract:
     )
 
 
-def told_tick(payload: bytes) -> tuple[str, int, int]:
-    """Reference, time and value of a REFERENCE record."""
+def told_tick(payload: bytes) -> tuple[str, int, int, Made]:
+    """Reference, time and value of a REFERENCE record, and what that is made of."""
     told = control_object(payload)
-    return f"told {told['name']}", int(told["ts_event"]), int(told["value_e18"])
+    name, at, value_e18 = told["name"], int(told["ts_event"]), int(told["value_e18"])
+    of = (str(told["of"]),) if told.get("of") else ()
+    return f"told {name}", at, value_e18, Made(of)

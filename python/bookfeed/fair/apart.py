@@ -21,6 +21,8 @@ _ASSETS: Final[Mapping[str, Literal["BTC", "ETH", "SOL", "XRP"]]] = {
     "BTC": "BTC", "ETH": "ETH", "SOL": "SOL", "XRP": "XRP",
 }  # fmt: skip
 _E9: Final = 10**9
+INCLUDED: Final = "included"
+"""How a constituent stands that is in an index."""
 _CONNS: Final = {name: number for number, name in enumerate(VENUES)}
 
 
@@ -34,6 +36,8 @@ class Apart:
         self._ts = 0
         self._instruments: Final[dict[tuple[str, str], int]] = {}
         self._calculated: Final[dict[str, SpotIndex]] = {}
+        # Of each venue the bit that it has among the constituents of an index.
+        self._places: Final[dict[str, int]] = {}
         self.settling: Final = Settling(
             self._inputs,
             lambda: self._ts,
@@ -48,9 +52,13 @@ class Apart:
         """Hears no more."""
         self._listener.close()
 
-    def tell(self, asset: str, ts: int, value_e9: int) -> None:
-        """An index has a value."""
-        self._told(f"{INDEX}{asset}", ts, value_e9 * _E9)
+    def tell(self, asset: str, ts: int, value_e9: int, standings: Mapping[str, str]) -> None:
+        """An index has a value, of the venues that stand so."""
+        of = 0
+        for name, standing in standings.items():
+            place = self._places.setdefault(name, len(self._places))
+            of |= (standing == INCLUDED) << place
+        self._told(f"{INDEX}{asset}", ts, value_e9 * _E9, of)
 
     def estimate(self, asset: str, ts: int) -> float | None:
         """An index by the spot books of now, where the source estimates none."""
@@ -65,7 +73,7 @@ class Apart:
         value = self._calculated[asset].tick(ts, dict(books)) if books else None
         if value is None:
             return None
-        self.tell(asset, ts, value.value_e9)
+        self.tell(asset, ts, value.value_e9, self.standings(asset))
         return value.value
 
     def standings(self, asset: str) -> Mapping[str, str]:
@@ -85,10 +93,10 @@ class Apart:
         if point.window_s is None and not point.carried:
             self._told(reference_of(point), point.ts_event, point.value_e18)
 
-    def _told(self, name: str, ts: int, value_e18: int) -> None:
+    def _told(self, name: str, ts: int, value_e18: int, of: int = 0) -> None:
         # Nothing here goes by when it was heard, so that the newest time will do.
         self._ts = max(self._ts, ts)
-        self.settling.hear(name, ts, value_e18)
+        self.settling.hear(name, ts, value_e18, of)
         if self.engine.pending:
             self.engine.drain(self._ts)
 

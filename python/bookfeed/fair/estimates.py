@@ -28,6 +28,7 @@ from bookfeed.records.indices import IndexTick
 
 _AFTER_NS: Final = 60 * NS_PER_S
 """So long after its end a window still hears of its last second."""
+_E18: Final = 10**18
 _FRESH_NS: Final = 5 * NS_PER_S
 """With an older tick nothing is said: the reference was not there."""
 
@@ -130,6 +131,15 @@ class FairValues:
         strike = None if window is None else window.strike_e18
         return None if strike is None else Bounds(strike, None)
 
+    def strike(self, one: Asked) -> float | None:
+        """The strike as its venue states it, else what its window began at."""
+        stated = one.listing.strike
+        if stated is not None and stated.floor is not None:
+            return float(stated.floor)
+        bounds = self.bounds(one)
+        at_least = None if bounds is None else bounds.at_least_e18
+        return None if at_least is None else at_least / _E18
+
     def heard(self, one: Asked) -> bool:
         """Whether anything was ever told of the reference of a market."""
         name = one.question.reference
@@ -188,7 +198,7 @@ class FairValues:
             return
         self._told[asset], self.indexes[asset] = tick, tick.value
         if self._apart is not None and tick.whole_second and tick.value_e9 is not None:
-            self._apart.tell(asset, tick.ts, tick.value_e9)
+            self._apart.tell(asset, tick.ts, tick.value_e9, tick.standings)
 
 
 def _params(tails: Tails, volatility: Volatilities | None) -> dict[str, object]:

@@ -9,10 +9,17 @@ from typing import Final, Literal, NamedTuple
 
 from bookfeed.catalogue import part
 from bookfeed.catalogue.listing import Listing
+from bookfeed.clock import NS_PER_S
 from bookfeed.rules.terms import Measure
 
 _STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
 _INDEXED: Final = re.compile(r"KX(BTC|ETH|SOL|XRP)")
+_ROUNDED_E18: Final = {"BTC": 10**16}
+"""To what contracts on an index round its mean, as far as that is stated; by asset."""
+_FINEST_E18: Final = 10**9
+"""The least difference of two values that an index can have, and that a bound can be told with."""
+_CANDLE_NS_MAX: Final = 3_600 * NS_PER_S
+"""A longer window is no candle of its own."""
 INDEX: Final = "index:"
 """What the name of a reference begins with that is an index of spot books."""
 
@@ -38,16 +45,21 @@ class Question:
 
 
 class Measured(NamedTuple):
-    """How the value at a boundary of a window is had; the last two are of means alone."""
+    """How the value at a boundary of a window is had; samples and endpoints are of means alone."""
 
     kind: Measure
     samples: int = 60
     endpoints: Literal["start", "end"] = "start"
+    opening: Measure | None = None
+    """How the value at its start is had, if that is another way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Between which values, in 1e-18, the answer is yes: at least one, and below the other."""
+    """Between which values, in 1e-18, the answer is yes: at least one, and below the other.
+
+    They are those of the price itself, unrounded, and need not be the strikes as they are stated.
+    """
 
     at_least_e18: int | None
     below_e18: int | None
@@ -87,11 +99,29 @@ def strike_ts(listing: Listing) -> int | None:
 
 
 def bounds_of(listing: Listing) -> Bounds | None:
-    """What the price is compared with, as far as it is told; ``None`` while it is not."""
+    """What the price is compared with, as far as it is told; ``None`` while it is not.
+
+    Where the venue rounds it half up first, what reaches a strike begins half a unit below that,
+    and what is above it half a unit beyond.
+    """
     strike = listing.strike
     if strike is None or (strike.floor is None and strike.cap is None):
         return None
-    return Bounds(_e18(strike.floor), _e18(strike.cap))
+    floor, cap = _e18(strike.floor), _e18(strike.cap)
+    unit = _rounded_to_e18(listing)
+    # Without rounding the least value above a strike is the next one that a price can have.
+    with_it, beyond = (-(unit // 2), unit // 2) if unit else (0, _FINEST_E18)
+    return Bounds(
+        None if floor is None else floor + (beyond if strike.kind == "greater" else with_it),
+        None if cap is None else cap + (with_it if strike.kind == "less" else beyond),
+    )
+
+
+def _rounded_to_e18(listing: Listing) -> int:
+    """To what the venue rounds the price before it compares it; 0 if it is not known to."""
+    indexed = _INDEXED.match(listing.event or listing.slug)
+    stream = _STREAM.fullmatch(listing.regime.source)
+    return 0 if indexed is None or stream is not None else _ROUNDED_E18.get(indexed[1], 0)
 
 
 def answer_of(listing: Listing) -> bool | None:
@@ -116,7 +146,11 @@ def _measured(listing: Listing) -> Measured | None:
         return Measured("mean", regime.seconds, "end" if last else "start")
     if regime.kind == "price":
         return Measured("tick")
-    return Measured("last") if regime.kind == "candle" else None
+    if regime.kind != "candle":
+        return None
+    # An hour is compared with the open of its own candle, a day with the close of the day before.
+    lasts_ns = (listing.close_ts or 0) - (strike_ts(listing) or 0)
+    return Measured("last", opening="first" if lasts_ns <= _CANDLE_NS_MAX else None)
 
 
 def _reference(listing: Listing) -> str | None:

@@ -52,6 +52,7 @@ class SeriesPairs:
         self._wanted: Final = list(wanted)
         self._watched: Final[dict[tuple[str, int], _Watched]] = {}
         self._refused: Final[dict[tuple[str, int], None]] = {}
+        self._warned: Final[set[str]] = set()
         for pair in self._wanted:
             check_pair(pair.series)
             for name in pair.series:
@@ -95,6 +96,7 @@ class SeriesPairs:
             legs = leg(one), leg(other)
             if wanted.reference_sd is not None and NOT_KNOWN in (each.strike for each in legs):
                 return  # a gap is watched as soon as both strikes are known
+            self._warn_of_references(wanted, legs)
             pair = wanted.pair(legs)
         except CatalogueError as error:
             self._refused[key] = None
@@ -111,6 +113,18 @@ class SeriesPairs:
         if watched.pair != pair:
             with contextlib.suppress(KeyError):
                 await self._feed.describe_rule(watched.number, pair.rule().about)
+
+    def _warn_of_references(self, wanted: SeriesPair, legs: tuple[PairLeg, PairLeg]) -> None:
+        """Say, once, that a pair is watched as one contract and is none."""
+        one, other = (each.oracle for each in legs)
+        if wanted.reference_sd is not None or one == other or wanted.name in self._warned:
+            return
+        self._warned.add(wanted.name)
+        _log.warning(
+            "pair %s: one side is decided by %s, the other by %s: both may lose, and a box counts "
+            "as if one of them always paid; state reference_sd, so that it is watched as a gap",
+            wanted.name, one, other,
+        )  # fmt: skip
 
 
 def leg(held: Held) -> PairLeg:

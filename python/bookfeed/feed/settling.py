@@ -71,8 +71,8 @@ class _Told:
     heard: bool = False
     used: bool = False
     """Whether a contract rests on it: then every value is told on."""
-    kept: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=VALUES_MAX))
-    """Until then the newest of them: Unix nanoseconds, and 1e-18."""
+    kept: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=VALUES_MAX))
+    """Until then the newest of them: Unix nanoseconds, 1e-18, and what they were made of."""
 
 
 class Settling:
@@ -164,11 +164,12 @@ class Settling:
         question, bounds = one.question, None if one.asks_itself else one.bounds
         start_ts, end_ts = question.start_ts, question.end_ts
         params, pace, measured = dict(self._params), self._pace(), question.measured
+        endpoints = params.pop("endpoints", measured.endpoints)
         if pace is not None:
             start_ts, end_ts = pace.played(start_ts, end_ts)
             params = {**HASTY, **params}
         if measured.kind == "mean":
-            params |= {"samples": measured.samples, "endpoints": measured.endpoints}
+            params |= {"samples": measured.samples, "endpoints": endpoints}
         if question.reference.startswith(INDEX) and one.bounds is not None:
             value = one.bounds.at_least_e18 or one.bounds.below_e18 or 0
             params.setdefault("reference_doubt", _text(value * INDEX_DOUBT_PPM // 10**6))
@@ -178,7 +179,7 @@ class Settling:
             start_ts=start_ts,
             at_least=None if bounds is None else _text(bounds.at_least_e18),
             below=None if bounds is None else _text(bounds.below_e18),
-            opening=measured.kind,
+            opening=measured.opening or measured.kind,
             closing=measured.kind,
             params=params,
         )
@@ -215,8 +216,10 @@ class Settling:
             return self._index(name.removeprefix(INDEX))
         return f"told {name}"
 
-    def hear(self, name: str, ts_event: int, value_e18: int) -> None:
-        """A value of a price was told, by its name in questions."""
+    def hear(self, name: str, ts_event: int, value_e18: int, of: int = 0) -> None:
+        """A value of a price was told, by its name in questions, and of which constituents it was
+        estimated, a bit for each.
+        """
         told = self._told.get(name)
         if told is None:
             if len(self._told) == KEPT_MAX:
@@ -226,9 +229,9 @@ class Settling:
             return
         told.heard = True
         if told.used:
-            self._inputs.tell_reference(name, ts_event, value_e18, self._now_ns())
+            self._inputs.tell_reference(name, ts_event, value_e18, self._now_ns(), of=of)
             return
-        told.kept.append((ts_event, value_e18))
+        told.kept.append((ts_event, value_e18, of))
         while told.kept[0][0] < ts_event - KEPT_NS:
             told.kept.popleft()
 
@@ -242,8 +245,8 @@ class Settling:
         told = self._told.setdefault(name, _Told())
         told.used = True
         while told.kept:
-            ts_event, value_e18 = told.kept.popleft()
-            self._inputs.tell_reference(name, ts_event, value_e18, self._now_ns())
+            ts_event, value_e18, of = told.kept.popleft()
+            self._inputs.tell_reference(name, ts_event, value_e18, self._now_ns(), of=of)
 
 
 def _text(value_e18: int | None) -> str | None:

@@ -31,6 +31,8 @@ CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
 """Venues whose books an index is made of that nobody configured, as far as the feed has them."""
 OF_LISTINGS: Final = "listed"
 """What the name of such an index begins with."""
+STREAMED: Final = "chainlink"
+"""Who states the prices that go by their symbol alone."""
 _SECOND_MS: Final = 1_000
 
 
@@ -47,8 +49,11 @@ def reference_ts(value: FairValue) -> int:
 
 
 def reference_of(point: PricePoint) -> str:
-    """What a price is called in questions: ``"btcusd"``."""
-    return point.symbol.replace("/", "")
+    """What a price is called in questions: ``"btcusd"`` if Chainlink states it, whose streams
+    contracts are decided by, and ``"pyth:btcusd"`` if somebody else does. They differ.
+    """
+    symbol = point.symbol.replace("/", "")
+    return symbol if point.origin == STREAMED else f"{point.origin}:{symbol}"
 
 
 class WorthFace(LiveBooks):

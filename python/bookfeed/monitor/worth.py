@@ -128,14 +128,13 @@ def worth_object(worth: Worth) -> dict[str, Any]:
 
 
 def _row(fair: FairValues, one: Asked, view: BookView | None, ts: int) -> WorthRow:
-    value, bounds = fair.value(one, ts), fair.bounds(one)
-    at_least = None if bounds is None else bounds.at_least_e18
+    value = fair.value(one, ts)
     venue, _ = one.question.key
     return WorthRow(
         venue=venue,
         market=one.question.title,
         left_ns=fair.left_ns(one, ts),
-        strike=None if at_least is None else at_least / _E18,
+        strike=fair.strike(one),
         expected=None if value is None else value.expected_e18 / _E18,
         fair=None if value is None else value.price,
         low=None if value is None else value.low_e9 / _E9,

@@ -325,11 +325,17 @@ class EngineInput:
         self._record(Kind.STRIKE, ts, CONN_NONE, json.dumps(told).encode())
         self._engine.tell_strike(instrument, strike_e18, ts)
 
-    def tell_reference(self, name: str, ts_event: int, value_e18: int, ts: int) -> int:
-        """Tell a value of a reference, in 1e-18; returns the records pending."""
-        told = {"name": name, "ts_event": ts_event, "value_e18": value_e18}
+    def tell_reference(
+        self, name: str, ts_event: int, value_e18: int, ts: int, *, of: int = 0
+    ) -> int:
+        """Tell a value of a reference, in 1e-18, and of which constituents it was estimated, a bit
+        for each; returns the records pending.
+        """
+        told: dict[str, object] = {"name": name, "ts_event": ts_event, "value_e18": value_e18}
+        if of:
+            told["of"] = of
         self._record(Kind.REFERENCE, ts, CONN_NONE, json.dumps(told).encode())
-        return self._engine.tell_reference(name, ts_event, value_e18, ts)
+        return self._engine.tell_reference(name, ts_event, value_e18, ts, of=of)
 
     def tell_touch(self, instrument: int, touch: TokenTouch | None, ts: int) -> int:
         """Tell the touch of a book as a relay has it; ``None``: what it told before is void.
@@ -507,7 +513,8 @@ class EngineInput:
             self.tell_strike(strike["instrument"], strike["strike_e18"], ts)
         elif kind == Kind.REFERENCE:
             tick = control_object(payload)
-            self.tell_reference(tick["name"], tick["ts_event"], tick["value_e18"], ts)
+            value = tick["name"], tick["ts_event"], tick["value_e18"]
+            self.tell_reference(*value, ts, of=tick.get("of", 0))
         elif kind == Kind.TOUCH:
             self._tell_touch(control_object(payload), ts)
         elif kind == Kind.OWN:

@@ -61,7 +61,7 @@ class EngineWitness:
         if fair is None:
             return None
         newest = fair.ts - fair.reference_age_ns
-        return Fair(fair.price_e9, fair.low_e9, fair.high_e9, newest)
+        return Fair(fair.price_e9, fair.low_e9, fair.high_e9, newest, fair.books_age_ns)
 
     def waits(self, number: int) -> bool:
         """See ``Witness``."""

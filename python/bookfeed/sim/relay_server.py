@@ -46,6 +46,8 @@ class RelaySimConfig:
     faults: tuple[Mishap, ...] = ()
     """None: tests give a relay its faults."""
     seed: int = 1
+    late: bool = False
+    """Whether values come as late as they were seen to; else as soon as their second is over."""
 
     def __post_init__(self) -> None:
         check_listening(_listening(self))

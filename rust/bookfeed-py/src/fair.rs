@@ -212,7 +212,8 @@ impl Volatility {
         self.inner.tick(ts, value_e18);
     }
 
-    /// Variance of the logarithm a second; ``None`` until nine tenths of all weights are had.
+    /// Variance of the logarithm a second; ``None`` until nine tenths of all weights are had, or
+    /// as much as 20 moves that count alike.
     #[getter]
     fn variance(&self) -> Option<f64> {
         self.inner.variance()
@@ -291,6 +292,19 @@ impl FairValue {
     #[getter]
     fn volatility_age_ns(&self) -> i64 {
         self.inner.volatility_age
+    }
+
+    /// How old the newest evidence was for the oldest book that the newest tick of the reference
+    /// was made of, nanoseconds; 0 of a reference that is told.
+    #[getter]
+    fn books_age_ns(&self) -> i64 {
+        self.inner.made.age
+    }
+
+    /// Of how many books it was made; 0 of a reference that is told.
+    #[getter]
+    fn books(&self) -> u32 {
+        self.inner.made.of.count_ones()
     }
 
     fn __repr__(&self) -> String {

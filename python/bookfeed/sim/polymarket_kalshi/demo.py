@@ -18,6 +18,8 @@ BTC: Final = "btc"
 """The variant of the world of one price."""
 
 _REFERENCE: Final = "rtds:crypto_prices_chainlink/update:btc/usd"
+# As for the real ones, whose sides are decided by two references: about so many dollars apart.
+_REFERENCE_SD: Final = "5"
 # Chosen so that each rule has something to say.
 _RULES: Final = {
     "spread": {"open": "0.12", "close": "0.08"},
@@ -84,7 +86,9 @@ def _one_price(listing: Mapping[str, Any]) -> Table:
             "delay": {"min_edge": "0.01"},
         },
         "market": [_polymarket(market, {}) for market in listing[ALONE]["markets"]],
-        "pair": [{"name": "btc quarter", "series": listing["series"]}],
+        "pair": [
+            {"name": "btc quarter", "series": listing["series"], "reference_sd": _REFERENCE_SD}
+        ],
     }
     for name in (ALONE, "kalshi"):
         table[name] = {"ws_url": listing[name]["ws"], "rest_url": listing[name]["rest"] or ""}

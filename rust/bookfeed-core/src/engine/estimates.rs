@@ -9,12 +9,12 @@ use super::Engine;
 use super::judge::Judge;
 use super::output::Output;
 use super::recipe::{Named, Recipe};
-use super::terms::Teller;
+use super::terms::{Source, Teller};
 use super::world::World;
 use crate::book::side::Ladder;
 use crate::index::{Constituent, IndexValue, SpotIndex, Standing};
 use crate::instrument::Venue;
-use crate::settlement::{Tick, price_value};
+use crate::settlement::{Made, Tick, price_value};
 use crate::signals::{Params, RuleError};
 use crate::time::Nanos;
 use crate::update::IndexRecord;
@@ -38,6 +38,8 @@ pub struct Estimate {
     tick: Nanos,
     next: Nanos,
     newest: Option<(Nanos, Option<IndexValue>)>,
+    /// What the newest value was made of.
+    made: Made,
 }
 
 impl Estimate {
@@ -60,6 +62,7 @@ impl Estimate {
         let books = books.get(..self.constituents.len()).unwrap_or_default();
         let value = self.index.tick(at, books);
         let standings = self.index.standings();
+        self.made = made(at, books, standings);
         output.push_index(&IndexRecord { ts: at, ts_recv, index: number, value, standings });
         self.newest = Some((at, value));
         self.next = at.saturating_add(self.tick);
@@ -70,6 +73,17 @@ impl Estimate {
     fn skip_to(&mut self, ts: Nanos) {
         self.next = self.next.max(ts.div_euclid(self.tick).saturating_mul(self.tick));
     }
+}
+
+/// What an index was made of: which places, and the age of the oldest of those books.
+fn made(at: Nanos, books: &[Constituent<'_>], standings: &[Standing]) -> Made {
+    let mut made = Made::default();
+    let judged = books.iter().zip(standings).enumerate();
+    for (place, (book, _)) in judged.filter(|(_, (_, standing))| **standing == Standing::Included) {
+        made.of |= 1 << place;
+        made.age = made.age.max(at.saturating_sub(book.retrieved));
+    }
+    made
 }
 
 /// A book as an index sees it, if there is one.
@@ -142,7 +156,8 @@ impl Engine {
         }
         let next = (ts.div_euclid(tick) + 1).saturating_mul(tick);
         let index = SpotIndex::new(params);
-        all.push(Estimate { name: name.into(), constituents, index, tick, next, newest: None });
+        let (name, newest, made) = (name.into(), None, Made::default());
+        all.push(Estimate { name, constituents, index, tick, next, newest, made });
         estimates.next = estimates.next.min(next);
         self.judge.next_expiry = self.judge.next_expiry.min(next);
         Ok(number)
@@ -160,7 +175,8 @@ impl Judge {
             for one in &estimates.all {
                 if let Some((_, Some(value))) = one.newest.filter(|&(time, _)| time == at) {
                     let tick = Tick { at, value: price_value(value.value) };
-                    self.tick_reference(world, Teller::Index, &one.name, tick, ts);
+                    let from = Source { teller: Teller::Index, name: &one.name, made: one.made };
+                    self.tick_reference(world, from, tick, ts);
                 }
             }
         }

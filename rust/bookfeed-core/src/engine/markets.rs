@@ -5,7 +5,7 @@ use super::beside::hear_touch_beside;
 use super::judge::Judge;
 use super::news::{set_fees, take_unclear};
 use super::publish::record;
-use super::terms::Teller;
+use super::terms::{Source, Teller};
 use super::world::{Origin, World};
 use crate::book::integrity::{Cause, Doubt, Evidence, State};
 use crate::book::{Book, NumberedTouch, Witness};
@@ -15,7 +15,7 @@ use crate::event::{
 use crate::fixed::{ABSENT, Decimal, PRICE_DECIMALS, PRICE_ONE, Price, QTY_ONE, write_decimal};
 use crate::instrument::InstrumentId;
 use crate::sequence::recent::trade_fingerprint;
-use crate::settlement::{Tick, price_value};
+use crate::settlement::{Made, Tick, price_value};
 use crate::time::Nanos;
 use crate::trades::Print;
 use crate::update::{FLAG_BUY, FLAG_OFF_BOOK, FLAG_SELL, UpdateKind};
@@ -143,7 +143,8 @@ impl Markets {
         }
         if !world.references.is_empty() && origin.ts_event != ABSENT {
             let tick = Tick { at: origin.ts_event, value: price_value(index.value) };
-            judge.tick_reference(world, Teller::Venue, &name, tick, origin.ts_recv);
+            let from = Source { teller: Teller::Venue, name: &name, made: Made::default() };
+            judge.tick_reference(world, from, tick, origin.ts_recv);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::fairvalue::{
     Answering, Doubt, FairValue, Moves, Payoff, Tails, Volatility, Waiting, fair_value,
 };
 use crate::instrument::InstrumentId;
-use crate::settlement::{Outcome, Reading, Tick, Tie, Value, Window};
+use crate::settlement::{Made, Outcome, Reading, Tick, Tie, Value, Window};
 use crate::signals::{Params, RuleError, Worth};
 use crate::time::{Nanos, SECOND};
 use std::collections::VecDeque;
@@ -35,6 +35,37 @@ pub(super) enum Teller {
     Venue,
     /// Whoever calls [`Engine::tell_reference`].
     Told,
+}
+
+impl Teller {
+    /// How old what it told last may be for rules that say nothing of that.
+    ///
+    /// What is told has been relayed: of a day of one price each second half of the ticks came 1.6 s
+    /// after their time and one in a hundred 2.5 s, and seconds are missing, so that the newest was
+    /// older than 2 s for two thirds of the day, and older than 5 s where the relay was gone. An
+    /// index is as old as the oldest of its books, of which quiet ones change every few seconds. A
+    /// venue tells its own, each second.
+    const fn age_max(self) -> Nanos {
+        match self {
+            Self::Index | Self::Told => 5 * SECOND,
+            Self::Venue => 2 * SECOND,
+        }
+    }
+}
+
+/// Whose tick one is: of which reference, and what it was made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) teller: Teller,
+    pub(super) name: &'a str,
+    pub(super) made: Made,
+}
+
+/// A tick of a reference, and what it was made of.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    tick: Tick,
+    of: u32,
 }
 
 /// A contract, and what is known of its window.
@@ -65,9 +96,14 @@ impl Contract {
 
     /// Whether its reference has moved by now so that it is worth more, or less, `from` a tick some
     /// time before. What pays in a range may be worth more whichever way that is.
-    fn moved(&self, measured: &[Measured], from: Option<Tick>, to: Tick, more: bool) -> bool {
-        let (Some(from), Some(measured)) = (from, measured.get(self.volatility)) else { return false };
-        let Some(up) = self.moves.between(from, to, &measured.volatility) else { return false };
+    ///
+    /// Between ticks that were made of other constituents nothing need have been traded.
+    fn moved(&self, measured: &[Measured], from: Option<Heard>, to: Heard, more: bool) -> bool {
+        let Some(from) = from.filter(|from| from.of == to.of) else { return false };
+        let Some(measured) = measured.get(self.volatility) else { return false };
+        let Some(up) = self.moves.between(from.tick, to.tick, &measured.volatility) else {
+            return false;
+        };
         match self.payoff() {
             Some(Payoff { at_least: Some(_), below: None, .. }) => up == more,
             Some(Payoff { at_least: None, below: Some(_), .. }) => up != more,
@@ -76,10 +112,11 @@ impl Contract {
     }
 
     /// What it is worth at a time; `None` while its strike or the volatility is not known.
-    fn worth(&self, measured: &[Measured], at: Nanos) -> Option<FairValue> {
+    fn worth(&self, measured: &[Measured], at: Nanos, made: Made) -> Option<FairValue> {
         let (payoff, ahead) = (self.payoff()?, self.window.ahead()?);
         let volatility = &measured.get(self.volatility)?.volatility;
-        fair_value(payoff, &ahead, volatility, self.tails, self.doubt, at)
+        let fair = fair_value(payoff, &ahead, volatility, self.tails, self.doubt, at)?;
+        Some(FairValue { made, ..fair })
     }
 }
 
@@ -96,18 +133,19 @@ struct Measured {
 struct Reference {
     teller: Teller,
     name: Box<str>,
-    ticks: VecDeque<Tick>,
+    ticks: VecDeque<Heard>,
     measured: Vec<Measured>,
     contracts: Vec<Contract>,
 }
 
 impl Reference {
     /// Takes a tick, and renews what is known of every contract.
-    fn tick(&mut self, tick: Tick, books: &[Book], worths: &mut Vec<Worth>) {
-        let Tick { at, value } = tick;
+    fn tick(&mut self, tick: Tick, made: Made, books: &[Book], worths: &mut Vec<Worth>) {
+        let (Tick { at, value }, heard) = (tick, Heard { tick, of: made.of });
+        let reference_age_max = self.teller.age_max();
         let Self { measured, contracts, ticks, .. } = self;
         for one in &mut *measured {
-            one.volatility.tick(at, value);
+            one.volatility.tick_of(at, value, made.of);
         }
         for one in contracts {
             one.window.tick(at, value);
@@ -115,19 +153,20 @@ impl Reference {
             if worths.len() <= slot {
                 worths.resize(slot + 1, Worth::default());
             }
-            let fair = one.worth(measured, at);
+            let fair = one.worth(measured, at, made);
             let touch = books.get(slot).filter(|book| book.believable()).map(|book| &book.touch);
             let since = at.saturating_sub(one.moves.within);
-            let from = || ticks.iter().rev().find(|tick| tick.at <= since).copied();
+            let from = || ticks.iter().rev().find(|heard| heard.tick.at <= since).copied();
             let mut answering = std::mem::take(&mut one.answering);
-            let moved = |more| one.moved(measured, from(), tick, more);
+            let moved = |more| one.moved(measured, from(), heard, more);
             answering.tick(at, moved, fair.map(|fair| fair.price), touch);
             one.answering = answering;
-            worths[slot] = Worth { fair, waiting: one.answering.waiting() };
+            worths[slot] = Worth { fair, waiting: one.answering.waiting(), reference_age_max };
         }
-        self.ticks.push_back(tick);
+        self.ticks.push_back(heard);
         let since = at.saturating_sub(KEPT);
-        while self.ticks.len() > KEPT_MAX || self.ticks.front().is_some_and(|oldest| oldest.at < since) {
+        let over = |oldest: &Heard| oldest.tick.at < since;
+        while self.ticks.len() > KEPT_MAX || self.ticks.front().is_some_and(over) {
             self.ticks.pop_front();
         }
     }
@@ -136,13 +175,13 @@ impl Reference {
     fn add(&mut self, id: InstrumentId, terms: Terms) {
         let Terms { mut window, pays, tie, tails, doubt, half_life, step, moves, .. } = terms;
         let mut volatility = terms.volatility;
-        for tick in &self.ticks {
+        for Heard { tick, .. } in &self.ticks {
             window.tick(tick.at, tick.value);
         }
         let same = |one: &Measured| (one.half_life, one.step) == (half_life, step);
         let place = self.measured.iter().position(same).unwrap_or_else(|| {
-            for tick in &self.ticks {
-                volatility.tick(tick.at, tick.value);
+            for &Heard { tick, of } in &self.ticks {
+                volatility.tick_of(tick.at, tick.value, of);
             }
             self.measured.push(Measured { half_life, step, volatility });
             self.measured.len() - 1
@@ -179,13 +218,14 @@ impl References {
     }
 
     /// A reference has a new value: what rests on it is renewed. The contracts on it.
-    fn tick(&mut self, teller: Teller, name: &str, tick: Tick, books: &[Book]) -> Vec<InstrumentId> {
+    fn tick(&mut self, from: Source, tick: Tick, books: &[Book]) -> Vec<InstrumentId> {
+        let Source { teller, name, made } = from;
         let Self { all, worths } = self;
         let same = |one: &&mut Reference| one.teller == teller && *one.name == *name;
         let Some(reference) = all.iter_mut().find(same).filter(|_| tick.is_sound()) else {
             return Vec::new();
         };
-        reference.tick(tick, books, worths);
+        reference.tick(tick, made, books, worths);
         reference.contracts.iter().map(|contract| contract.id).collect()
     }
 
@@ -284,8 +324,14 @@ impl Engine {
     /// Tells a value of a reference that contracts rest on (`told NAME`), in 1e-18, and the time
     /// it is of. Returns the records pending.
     pub fn tell_reference(&mut self, name: &str, at: Nanos, value: Value, ts: Nanos) -> usize {
+        self.tell_reference_of(name, Tick { at, value }, Made::default(), ts)
+    }
+
+    /// The same of a value that somebody else estimated from constituents.
+    pub fn tell_reference_of(&mut self, name: &str, tick: Tick, made: Made, ts: Nanos) -> usize {
         self.begin(ts);
-        self.judge.tick_reference(&mut self.world, Teller::Told, name, Tick { at, value }, ts);
+        let from = Source { teller: Teller::Told, name, made };
+        self.judge.tick_reference(&mut self.world, from, tick, ts);
         self.judge.publisher.output.pending()
     }
 
@@ -321,16 +367,9 @@ impl Engine {
 impl Judge {
     /// A reference has a new value: what rests on it is renewed, and when all of it is, the rules
     /// that rest on that are asked.
-    pub(super) fn tick_reference(
-        &mut self,
-        world: &mut World,
-        teller: Teller,
-        name: &str,
-        tick: Tick,
-        ts: Nanos,
-    ) {
+    pub(super) fn tick_reference(&mut self, world: &mut World, from: Source, tick: Tick, ts: Nanos) {
         let Publisher { rules, output, .. } = &mut self.publisher;
-        for id in world.references.tick(teller, name, tick, &world.books) {
+        for id in world.references.tick(from, tick, &world.books) {
             rules.ask_worth(world, output, id, ts);
         }
     }

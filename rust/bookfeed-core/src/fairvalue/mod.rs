@@ -35,8 +35,11 @@ pub use tails::{BadTails, Tails};
 pub use volatility::{BadHalfLife, Volatility};
 
 use crate::fixed::{PRICE_ONE, Price};
-use crate::settlement::{Ahead, VALUE_ONE, Value};
+use crate::settlement::{Ahead, Made, VALUE_ONE, Value};
 use crate::time::Nanos;
+
+/// At least such a part of the true volatility was measured, whatever the doubt.
+const LEAST_PART: f64 = 0.01;
 
 /// What is expected of a closing value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,12 +89,23 @@ pub struct FairValue {
     pub reference_age: Nanos,
     /// How old the newest move is that the volatility was measured by.
     pub volatility_age: Nanos,
+    /// What that tick of the reference was made of.
+    pub made: Made,
+}
+
+impl FairValue {
+    /// How old the oldest of what it was told of its reference is at a time: the newest tick, or
+    /// what that was made of.
+    #[must_use]
+    pub const fn input_age(&self, now: Nanos) -> Nanos {
+        now.saturating_sub(self.at).saturating_add(self.reference_age).saturating_add(self.made.age)
+    }
 }
 
 /// What a contract is worth at the time `now`.
 ///
 /// `None` while the volatility has seen too little to be one ([`Volatility::sigma`]), unless
-/// nothing can move any more.
+/// nothing can move any more. The less it has seen, the wider is the interval.
 #[must_use]
 pub fn fair_value(
     payoff: Payoff,
@@ -107,8 +121,8 @@ pub fn fair_value(
     let price = payoff.probability(outlook, tails);
     let off = if settled { 0.0 } else { volatility.relative_error() * doubt.volatility };
     let (mut low, mut high) = (price, price);
-    // Further off than the whole of it is no deviation any more.
-    for sd in [outlook.sd * (1.0 - off).max(0.0), outlook.sd * (1.0 + off)] {
+    // What was measured is that part off from what is: too little by a part is short by more.
+    for sd in [outlook.sd / (1.0 + off), outlook.sd / (1.0 - off).max(LEAST_PART)] {
         for expected in payoff.extremes(ahead.expected, doubt.reference) {
             let p = payoff.probability(Outlook { expected, sd }, tails);
             (low, high) = (low.min(p), high.max(p));
@@ -123,6 +137,7 @@ pub fn fair_value(
         sd: value_of(outlook.sd),
         reference_age: now.saturating_sub(ahead.newest.at),
         volatility_age: volatility.newest().map_or(0, |at| now.saturating_sub(at)),
+        made: Made::default(),
     })
 }
 

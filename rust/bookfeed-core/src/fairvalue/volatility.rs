@@ -6,8 +6,13 @@ use crate::settlement::Value;
 use crate::time::{Nanos, SECOND};
 use std::fmt;
 
-/// Of the weights of an infinite past, how much must be had.
+/// Of the weights of an infinite past, so much is enough.
 const ENOUGH: f64 = 0.9;
+/// And so are so many moves, if they count alike: a deviation of them is a sixth of itself off,
+/// which the interval of what rests on it says ([`Volatility::relative_error`]).
+const MOVES_ENOUGH: f64 = 20.0;
+/// What computing the number of moves may be off by.
+const ROUNDING: f64 = 1e-6;
 const LN_2: f64 = std::f64::consts::LN_2;
 
 /// A half-life that is none.
@@ -26,17 +31,27 @@ impl std::error::Error for BadHalfLife {}
 ///
 /// The reference must be the raw one: a mean of a minute moves by a seventh of what is behind it.
 /// Ticks nearer to each other than the least step are left out, so that noise between them counts
-/// once. A gap is one long step; nothing is put into it.
+/// once. A gap is one long step; nothing is put into it. From one tick to another that is made of
+/// other constituents is no move: nothing need have been traded.
 #[derive(Clone, Debug)]
 pub struct Volatility {
     decay_s: f64,
     step: Nanos,
-    newest: Option<(Nanos, f64)>,
+    newest: Option<Begun>,
     /// Weighted sum of variances a second (of logarithms), the sum of the weights, and the sum of
     /// their squares.
     sum: f64,
     weights: f64,
     squares: f64,
+}
+
+/// The tick that the next move begins at.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    at: Nanos,
+    value: f64,
+    /// What it is made of ([`Made::of`](crate::settlement::Made::of)).
+    of: u32,
 }
 
 impl Volatility {
@@ -54,36 +69,49 @@ impl Volatility {
 
     /// Takes a tick. One that is older than the least step asks for, or not positive, is left out.
     pub fn tick(&mut self, at: Nanos, value: Value) {
+        self.tick_of(at, value, 0);
+    }
+
+    /// The same of a tick that is made of some constituents.
+    pub fn tick_of(&mut self, at: Nanos, value: Value, of: u32) {
         if value <= 0 {
             return;
         }
-        let value = units(value);
-        let Some((before, from)) = self.newest else {
-            self.newest = Some((at, value));
+        let to = Begun { at, value: units(value), of };
+        let Some(from) = self.newest else {
+            self.newest = Some(to);
             return;
         };
-        let passed = at.saturating_sub(before);
+        let passed = at.saturating_sub(from.at);
         if passed < self.step {
             return;
         }
-        let (passed, moved) = (seconds(passed), libm::log(value / from));
+        self.newest = Some(to);
+        if from.of == of {
+            self.count(seconds(passed), libm::log(to.value / from.value));
+        }
+    }
+
+    /// A move of the logarithm, and the seconds that it took.
+    fn count(&mut self, passed: f64, moved: f64) {
         let keep = libm::exp(-passed / self.decay_s);
         self.sum = keep * self.sum + (1.0 - keep) * moved * moved / passed;
         self.weights = keep * self.weights + (1.0 - keep);
         self.squares = keep * keep * self.squares + (1.0 - keep) * (1.0 - keep);
-        self.newest = Some((at, value));
     }
 
-    /// Variance of the logarithm a second; `None` until nine tenths of the weights are had.
+    /// Variance of the logarithm a second; `None` until nine tenths of the weights are had, or as
+    /// much as 20 moves that count alike.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
-        (self.weights >= ENOUGH).then(|| self.sum / self.weights)
+        let moves = self.weights * self.weights / self.squares;
+        (self.weights >= ENOUGH || moves > MOVES_ENOUGH - ROUNDING).then(|| self.sum / self.weights)
     }
 
     /// Whole units a root second, at the newest value; `None` as [`Volatility::variance`].
     #[must_use]
     pub fn sigma(&self) -> Option<f64> {
-        Some(self.newest?.1 * libm::sqrt(self.variance()?))
+        Some(self.newest?.value * libm::sqrt(self.variance()?))
     }
 
     /// Standard deviation of the estimate, as a part of it: by how many moves it effectively
@@ -97,7 +125,7 @@ impl Volatility {
     #[must_use]
     pub const fn newest(&self) -> Option<Nanos> {
         match self.newest {
-            Some((at, _)) => Some(at),
+            Some(from) => Some(from.at),
             None => None,
         }
     }

@@ -71,6 +71,15 @@ impl Tick {
     }
 }
 
+/// What a tick of a reference was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Which constituents are in it, a bit for the place of each; none of a value that is told.
+    pub of: u32,
+    /// How old the newest evidence was for the book of each of them, for the oldest one.
+    pub age: Nanos,
+}
+
 /// Nanoseconds as seconds.
 #[allow(clippy::cast_precision_loss, reason = "a time for a variance")]
 fn seconds(nanos: Nanos) -> f64 {

@@ -6,16 +6,14 @@
 use super::bundle::{self, Limits};
 use super::kept::Walked;
 use super::{
-    Assessment, Direction, Gates, LegRef, ParamReader, Params, Refusal, Rule, RuleError, RuleKind,
-    Subject, View,
+    Assessment, Direction, Gates, LegRef, ParamReader, Params, ReferenceAge, Refusal, Rule, RuleError,
+    RuleKind, Subject, View,
 };
 use crate::fairvalue::FairValue;
-use crate::fixed::{PRICE_ONE, Price, Qty};
+use crate::fixed::{ABSENT, PRICE_ONE, Price, Qty};
 use crate::instrument::{InstrumentId, Instruments};
-use crate::time::{MILLISECOND, Nanos, SECOND};
+use crate::time::{MILLISECOND, Nanos};
 
-/// How old the newest tick of a reference may be, unless it is said otherwise.
-const REFERENCE_AGE_MAX: Nanos = 2 * SECOND;
 /// How long a book has not answered, unless it is said otherwise.
 const WAIT: Nanos = 300 * MILLISECOND;
 
@@ -56,7 +54,10 @@ impl FairValueRule {
     fn read(mut reader: ParamReader, wait: Option<Nanos>) -> Result<Self, RuleError> {
         let min_edge = reader.decimal::<9>("min_edge", Some(1))?.max(1);
         let max_qty = reader.decimal::<8>("max_qty", Some(Qty::MAX))?;
-        let max_reference_age = reader.millis("max_reference_age_ms", REFERENCE_AGE_MAX)?.max(1);
+        let max_reference_age = match reader.millis("max_reference_age_ms", ABSENT)? {
+            ABSENT => ReferenceAge::Usual,
+            given => ReferenceAge::AtMost(given),
+        };
         let gates = Gates { max_reference_age, ..reader.gates(false, 0)? };
         reader.finish()?;
         let limits = Limits { min_edge, min_qty: gates.min_qty, max_qty };

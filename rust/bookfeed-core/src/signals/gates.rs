@@ -31,8 +31,19 @@ pub struct Gates {
     pub min_qty: Qty,
     /// Whether a leg's book may be one that is kept by polling.
     pub(crate) allow_poll: bool,
-    /// How old the newest tick of a leg's reference may be; 0 if none is asked for.
-    pub(crate) max_reference_age: Nanos,
+    /// How old what a leg's reference told may be.
+    pub(crate) max_reference_age: ReferenceAge,
+}
+
+/// How old what a leg's reference told last may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceAge {
+    /// It does not matter: the rule rests on none.
+    Any,
+    /// As old as is usual of who tells it ([`Worth::reference_age_max`](super::Worth)).
+    Usual,
+    /// So old.
+    AtMost(Nanos),
 }
 
 impl Gates {
@@ -48,7 +59,7 @@ impl Gates {
         cooldown: 0,
         min_qty: 0,
         allow_poll: false,
-        max_reference_age: 0,
+        max_reference_age: ReferenceAge::Any,
     };
 }
 
@@ -120,7 +131,7 @@ pub(super) fn pass(
         if apart(now, heard.ts_evidence).ok_or(Refusal::Age)? > gates.max_age {
             return Err(Refusal::Age);
         }
-        if gates.max_reference_age > 0 && view.reference_age(id, now) > gates.max_reference_age {
+        if view.reference_is_old(id, gates.max_reference_age, now) {
             return Err(Refusal::Reference);
         }
         if gates.proof && !vouched_by_venue(book, about.venue) {

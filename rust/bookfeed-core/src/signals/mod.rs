@@ -32,7 +32,7 @@ use kept::Walked;
 use own::OwnLevels;
 use std::fmt;
 
-pub use gates::{Apart, Gates};
+pub use gates::{Apart, Gates, ReferenceAge};
 pub use params::{ParamReader, Params, RuleError};
 
 named_codes! {
@@ -274,6 +274,8 @@ pub struct Worth {
     pub fair: Option<FairValue>,
     /// A move of the reference that its book has not answered yet.
     pub waiting: Option<Waiting>,
+    /// How old what its reference told may be, unless a rule says otherwise.
+    pub reference_age_max: Nanos,
 }
 
 impl<'a> View<'a> {
@@ -284,12 +286,17 @@ impl<'a> View<'a> {
         Some((self.books.get(id as usize)?, self.instruments.at(id)?))
     }
 
-    /// How old the newest tick of the reference is that a contract rests on; the most there is if
-    /// there is none.
+    /// Whether what the newest tick of a contract's reference rests on is older than a gate allows,
+    /// or there is none.
     #[must_use]
-    pub(crate) fn reference_age(&self, id: InstrumentId, now: Nanos) -> Nanos {
-        let fair = self.worths.get(id as usize).and_then(|worth| worth.fair.as_ref());
-        fair.map_or(Nanos::MAX, |fair| now.saturating_sub(fair.at).saturating_add(fair.reference_age))
+    pub(crate) fn reference_is_old(&self, id: InstrumentId, gate: ReferenceAge, now: Nanos) -> bool {
+        let worth = self.worths.get(id as usize);
+        let most = match gate {
+            ReferenceAge::Any => return false,
+            ReferenceAge::Usual => worth.map_or(0, |worth| worth.reference_age_max),
+            ReferenceAge::AtMost(age) => age,
+        };
+        worth.and_then(|worth| worth.fair.as_ref()).is_none_or(|fair| fair.input_age(now) > most)
     }
 
     /// Receive time of the newest evidence for a book, or [`ABSENT`]: its own, or a message in

@@ -1,7 +1,7 @@
 //! What a rule is told: its parameters as text, read one by one, and complained of where they are
 //! wrong or nobody's.
 
-use super::Gates;
+use super::{Gates, ReferenceAge};
 use crate::fixed::ABSENT;
 use crate::time::{Nanos, SECOND};
 use std::collections::BTreeMap;
@@ -152,7 +152,7 @@ impl<'a> ParamReader<'a> {
             cooldown: self.millis("cooldown_ms", 0)?,
             min_qty: self.decimal::<8>("min_qty", Some(1))?,
             allow_poll: self.word("allow_poll", &["off", "on"])? == "on",
-            max_reference_age: 0,
+            max_reference_age: ReferenceAge::Any,
         };
         if gates.max_skew == ABSENT {
             // What is confirmed stood so at one time, and holds as long as the evidence may be

@@ -5,13 +5,13 @@
 use crate::support::Rng;
 use crate::support::records::field;
 use crate::support::spot::{Side, Venue as Truth};
-use crate::support::venue::MS;
+use crate::support::venue::{MS, Market};
 use bookfeed_core::book::integrity::Cause;
 use bookfeed_core::engine::{Config, Engine, Listing};
-use bookfeed_core::fairvalue::{Doubt, Payoff, Tails, Volatility, fair_value};
+use bookfeed_core::fairvalue::{Doubt, FairValue, Payoff, Tails, Volatility, fair_value};
 use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::index::{Constituent, Params as Method, SpotIndex, Standing};
-use bookfeed_core::instrument::Venue;
+use bookfeed_core::instrument::{InstrumentId, Venue};
 use bookfeed_core::settlement::{Measure, Rule, Sampling, Tie, VALUE_ONE, Window};
 use bookfeed_core::signals::Params;
 use bookfeed_core::time::SECOND;
@@ -49,6 +49,10 @@ struct Stand {
     truths: [Truth; 2],
     number: u64,
     ts: i64,
+    /// Whether the second venue says nothing.
+    out: bool,
+    /// How much more it stands at, in cents.
+    apart: i64,
 }
 
 fn book(seed: u64, symbol: &str) -> Truth {
@@ -64,6 +68,10 @@ fn book(seed: u64, symbol: &str) -> Truth {
 
 impl Stand {
     fn new(seed: u64) -> Self {
+        Self::apart(seed, 0)
+    }
+
+    fn apart(seed: u64, apart: i64) -> Self {
         let engines = [(); 2].map(|()| {
             // What Coinbase stamps here is all of one second.
             let config = Config { digest: true, max_delay: 0, ..Config::default() };
@@ -76,8 +84,11 @@ impl Stand {
             engine
         });
         let [engine, twin] = engines;
-        let truths = [book(seed, SYMBOLS[0]), book(seed + 1_000, SYMBOLS[1])];
-        let mut stand = Self { engine, twin, truths, number: 0, ts: START };
+        let mut truths = [book(seed, SYMBOLS[0]), book(seed + 1_000, SYMBOLS[1])];
+        for side in &mut truths[1].sides {
+            *side = side.iter().map(|(price, size)| (price + apart, size.clone())).collect();
+        }
+        let mut stand = Self { engine, twin, truths, number: 0, ts: START, out: false, apart };
         let whole = stand.truths[0].coinbase_book("snapshot", 0, &stand.truths[0].sides.clone());
         stand.hear(0, &whole, START + MS);
         stand.put_on_bitstamp();
@@ -113,6 +124,7 @@ impl Stand {
         let at = truth.rng.below(2);
         let away = 90 * i64::try_from(truth.rng.below(6)).unwrap();
         let price = if at == 0 { 8_400_000 - away } else { 8_400_100 + away };
+        let price = price + if venue == 1 { self.apart } else { 0 };
         let size = format!("{}.{:08}", truth.rng.below(2), 1 + truth.rng.below(99_999_999));
         truth.sides[at].insert(price, size.clone());
         changes[at].insert(price, size);
@@ -125,6 +137,13 @@ impl Stand {
             self.truths[1].bitstamp_book("diff_order_book", &changes)
         };
         self.hear(u32::try_from(venue).unwrap(), &frame, ts);
+    }
+
+    /// Bitstamp tells its best levels, which say that its book is right.
+    fn confirm(&mut self) {
+        let whole = self.truths[1].sides.clone();
+        let frame = self.truths[1].bitstamp_book("order_book", &whole);
+        self.hear(1, &frame, self.ts);
     }
 
     /// The index of the twin's books at a time.
@@ -206,13 +225,17 @@ fn a_contract_on_an_index_is_worth_anew_at_every_value() {
         for tick in told(&mut stand.engine).into_iter().filter(|told| told.of("index") == 0) {
             let (at, value) = (tick.of("ts_ns"), i128::from(tick.of("value_e9")) * 1_000_000_000);
             assert_ne!(tick.of("value_e9"), ABSENT);
+            let standings = tick.of("standings");
+            let of = (0..2).filter(|place| standings >> (2 * place) & 3 == 0);
             window.tick(at, value);
-            volatility.tick(at, value);
+            volatility.tick_of(at, value, of.map(|place| 1 << place).sum());
             let payoff = Payoff::at_least(84_000 * VALUE_ONE);
             let tails = Tails::new(Some(4), 1.0).unwrap();
             let ahead = window.ahead().unwrap();
             let wanted = fair_value(payoff, &ahead, &volatility, tails, Doubt::USUAL, at);
             let got = stand.engine.fair_value(up);
+            // What the value was made of it cannot say by itself.
+            let wanted = wanted.map(|fair| FairValue { made: got.unwrap().made, ..fair });
             assert_eq!(got, wanted, "at {at}");
             worth += u32::from(got.is_some());
         }
@@ -220,6 +243,97 @@ fn a_contract_on_an_index_is_worth_anew_at_every_value() {
     assert!(worth > 100, "only {worth} values");
     assert_eq!(stand.engine.fair_value(slow).unwrap().at % SECOND, 0);
     assert_eq!(stand.engine.window(up).unwrap().closing, window.closing());
+}
+
+/// A contract on the index, by how much that moves in seconds, with a live book of its own.
+fn contract(stand: &mut Stand) -> InstrumentId {
+    let market = Market::new(1, 4);
+    let (listing, end) = (Listing::default(), (stand.ts + 900 * SECOND).to_string());
+    stand.engine.connected(2, Venue::POLYMARKET, "", stand.ts).unwrap();
+    let asset = &market.assets[0];
+    let id = stand.engine.subscribe(Venue::POLYMARKET, asset, 2, &listing, stand.ts).unwrap();
+    stand.engine.ingest(2, market.book(0).as_bytes(), stand.ts);
+    assert!(stand.engine.book(id).unwrap().believable());
+    let all = [
+        ("reference", "index btc"),
+        ("end_ts", &end),
+        ("at_least", "84010"),
+        ("half_life_ms", "4000"),
+        ("step_ms", "1000"),
+        ("move_sigmas", "8"),
+    ];
+    let all = all.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    stand.engine.add_terms(id, &all.into(), stand.ts).unwrap();
+    id
+}
+
+#[test]
+fn a_venue_that_leaves_an_index_or_comes_back_is_no_move_of_it() {
+    // Two venues 20 dollars apart whose books hardly change.
+    let mut stand = Stand::apart(17, 2_000);
+    stand.engine.add_index("btc", &params(&[]), stand.ts).unwrap();
+    let id = contract(&mut stand);
+    let play = |stand: &mut Stand, seconds: usize| {
+        let mut values = Vec::new();
+        for step in 0..seconds * 10 {
+            stand.change(if stand.out { 0 } else { step % 2 }, stand.ts + 100 * MS);
+            if !stand.out && step % 2 == 1 {
+                stand.confirm();
+            }
+            values.extend(told(&mut stand.engine).iter().map(|one| one.of("value_e9")));
+        }
+        *values.last().unwrap()
+    };
+    let before = play(&mut stand, 30);
+    let quiet = stand.engine.fair_value(id).unwrap();
+    assert_eq!(quiet.made.of, 0b11);
+    let moves = stand.engine.answers(id).unwrap().moves;
+    for _ in 0..3 {
+        for engine in [&mut stand.engine, &mut stand.twin] {
+            let gone = engine.instruments().find(Venue::BITSTAMP, b"btcusd").unwrap();
+            engine.invalidate(gone, Cause::Transport, stand.ts + 1);
+        }
+        stand.out = true;
+        let alone = play(&mut stand, 3);
+        assert!(before - alone > 5_000_000_000, "it stands elsewhere: {before}, {alone}");
+        assert_eq!(stand.engine.fair_value(id).unwrap().made.of, 0b01);
+        stand.out = false;
+        stand.put_on_bitstamp();
+        let back = play(&mut stand, 3);
+        assert!(back - alone > 5_000_000_000, "and comes back: {alone}, {back}");
+    }
+    assert_eq!(stand.engine.answers(id).unwrap().moves, moves, "nothing was traded");
+    let after = stand.engine.fair_value(id).unwrap();
+    assert!(after.sd < 2 * quiet.sd, "{after:?}, {quiet:?}");
+}
+
+#[test]
+fn a_value_is_as_old_as_the_oldest_book_that_it_was_made_of() {
+    let mut stand = Stand::new(23);
+    stand.engine.add_index("btc", &params(&[]), stand.ts).unwrap();
+    let id = contract(&mut stand);
+    for _ in 0..400 {
+        stand.change(0, stand.ts + 30 * MS);
+        stand.change(1, stand.ts + 30 * MS);
+        stand.confirm();
+    }
+    let both = stand.engine.fair_value(id).unwrap();
+    assert_eq!((both.made.of, both.reference_age), (0b11, 0));
+    assert!(both.made.age < 100 * MS, "{both:?}");
+    let heard = stand.ts;
+    for _ in 0..90 {
+        stand.change(0, stand.ts + 100 * MS);
+    }
+    let quiet = stand.engine.fair_value(id).unwrap();
+    assert_eq!((quiet.made.of, quiet.made.age), (0b11, quiet.at - heard), "nobody heard of one");
+    assert_eq!(quiet.input_age(quiet.at + SECOND), quiet.at + SECOND - heard);
+    // Ten seconds silent, it is in the index no more.
+    for _ in 0..20 {
+        stand.change(0, stand.ts + 100 * MS);
+    }
+    let alone = stand.engine.fair_value(id).unwrap();
+    assert_eq!(alone.made.of, 0b01);
+    assert!(alone.made.age < 200 * MS, "{alone:?}");
 }
 
 #[test]

@@ -302,6 +302,54 @@ fn volatility_over_unequal_times() {
 }
 
 #[test]
+fn a_few_moves_are_enough_and_their_interval_says_how_few() {
+    let mut volatility = Volatility::new(300 * SECOND, 10 * SECOND).unwrap();
+    let payoff = Payoff::at_least(84_000 * ONE);
+    let (start, mut widths) = (END - 900 * SECOND, Vec::new());
+    let mut window = Window::new(start, END, MEANS).unwrap();
+    for second in (0..=700).step_by(10) {
+        let value = (84_010 + Value::from(second / 10 % 2) * 6) * ONE;
+        window.tick(second * SECOND, value);
+        volatility.tick(second * SECOND, value);
+        let ahead = window.ahead().unwrap();
+        let of = |doubt| fair_value(payoff, &ahead, &volatility, Tails::NORMAL, doubt, second * SECOND);
+        let Some(fair) = of(Doubt::USUAL) else {
+            assert!(second < 220, "{second}");
+            continue;
+        };
+        assert!(second >= 200, "after {second} s");
+        // As wide as by the deviations that are twice their own error off, either way.
+        let off = 2.0 * volatility.relative_error();
+        let sd = fair.sd as f64 / 1e18;
+        let by = |sd| payoff.probability(Outlook { expected: ahead.expected, sd }, Tails::NORMAL);
+        let wanted = (by(sd / (1.0 - off)), by(sd / (1.0 + off)));
+        assert!((fair.low - wanted.0).abs() <= 1 && (fair.high - wanted.1).abs() <= 1, "{fair:?}");
+        widths.push(off);
+    }
+    assert!(widths.is_sorted_by(|a, b| a > b) && widths[0] > 0.3, "{widths:?}");
+    // However great the doubt is, there is an interval.
+    let ahead = window.ahead().unwrap();
+    let doubt = Doubt { reference: 0, volatility: 100.0 };
+    let fair = fair_value(payoff, &ahead, &volatility, Tails::NORMAL, doubt, END).unwrap();
+    assert!(fair.low <= fair.price && fair.low < 520_000_000 && fair.high > 900_000_000, "{fair:?}");
+}
+
+#[test]
+fn from_one_make_of_a_reference_to_another_is_no_move() {
+    let mut one = Volatility::new(30 * SECOND, SECOND).unwrap();
+    let mut other = one.clone();
+    for second in 0..200 {
+        // A venue 20 dollars apart leaves each tenth second and is there again in the next.
+        let of = if second % 10 == 9 { 0b01 } else { 0b11 };
+        let value = 84_000 + Value::from(second % 2) * 3;
+        one.tick_of(second * SECOND, (value - if of == 1 { 10 } else { 0 }) * ONE, of);
+        other.tick(second * SECOND, value * ONE);
+    }
+    let (one, other) = (one.sigma().unwrap(), other.sigma().unwrap());
+    assert!((one / other - 1.0).abs() < 1e-3, "{one}, {other}");
+}
+
+#[test]
 fn volatility_of_equal_steps_is_exactly_theirs() {
     for gap in [1, 7] {
         let mut volatility = Volatility::new(30 * SECOND, SECOND).unwrap();

@@ -9,6 +9,7 @@ use bookfeed_core::engine::{self as core, Listing};
 use bookfeed_core::event::Claim;
 use bookfeed_core::fixed::ABSENT;
 use bookfeed_core::instrument::{Hours, UNKNOWN};
+use bookfeed_core::settlement::{Made, Tick};
 use bookfeed_core::signals::Params;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -244,15 +245,19 @@ impl Engine {
     }
 
     /// Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
-    /// nanoseconds); returns the number of records that wait.
+    /// nanoseconds); ``of`` has a bit for each constituent that it was estimated from. Returns the
+    /// number of records that wait.
+    #[pyo3(signature = (name, ts_event, value_e18, ts, *, of = 0))]
     fn tell_reference(
         &mut self,
         name: &str,
         ts_event: i64,
         value_e18: i128,
         ts: i64,
+        of: u32,
     ) -> PyResult<usize> {
-        self.guarded(ts, |e| e.tell_reference(name, ts_event, value_e18, ts))
+        let (tick, made) = (Tick { at: ts_event, value: value_e18 }, Made { of, age: 0 });
+        self.guarded(ts, |e| e.tell_reference_of(name, tick, made, ts))
     }
 
     /// Tells the touch of a book as a relay of its venue tells it: best prices in 1e-9, the

@@ -13,7 +13,7 @@ def made(config: RelaySimConfig, faults: Faults | None = None) -> RelaySimServer
 
     def session(prices: Prices, conn: int, opened_ms: int) -> RtdsSession:
         wrong = faults if faults is not None and conn == 0 else Faults()
-        return RtdsSession(prices, opened_ms, config.seed + conn, wrong)
+        return RtdsSession(prices, opened_ms, config.seed + conn, wrong, late=config.late)
 
     return RelaySimServer("rtds", config, session)
 

@@ -17,6 +17,13 @@ SILENT_AFTER_MS: Final = 360_000
 PAST_S: Final = 59
 """How many seconds of the past come with a subscription of one symbol; of Binance's, 120."""
 PAST_S_BINANCE: Final = 120
+LATE: Final = (
+    (0.0, 885), (0.05, 1_174), (0.25, 1_413), (0.5, 1_636), (0.75, 1_864), (0.95, 2_230),
+    (0.99, 2_506), (1.0, 2_926),
+)  # fmt: skip
+"""How late Chainlink's values were received through the relay on 2026-07-24, in milliseconds: of so
+many at most so late. The last one is that of 999 in 1,000: longer waits are faults.
+"""
 SYMBOLS: Final = ("btc", "eth", "sol", "xrp", "doge", "bnb", "hype", "zec")
 SYMBOLS_BINANCE: Final = SYMBOLS[:6]
 EQUITIES: Final = ("aapl", "nvda")
@@ -70,10 +77,15 @@ class RtdsSession:
     pinged_ms: int = 0
     told_ms: int = 0
     trades: int = 0
+    late: bool = False
+    """Whether values are as late as they were seen to be (``LATE``)."""
+    _next_s: int = 0
+    """The next second of which values are to be told."""
 
     def greeting(self) -> list[str]:
         """One empty text."""
         self.pinged_ms = self.told_ms = self.opened_ms
+        self._next_s = self.opened_ms // 1_000
         return [""]
 
     def receive(self, text: str, now_ms: int) -> list[str]:
@@ -104,17 +116,27 @@ class RtdsSession:
         return self._spoiled(answers, now_ms)
 
     def tick(self, now_ms: int) -> list[str]:
-        """What is to be told by ``now_ms``: a second's values come one to two seconds later."""
-        since_s, until_s = self.told_ms // 1_000, now_ms // 1_000
+        """What is to be told by ``now_ms``: a second's values when it is over, or later."""
         self.told_ms = now_ms
         frames: list[str] = []
-        for second in range(since_s, until_s):
+        while self._due_ms(self._next_s) <= now_ms:
+            second = self._next_s
+            self._next_s += 1
             for one in self.subscriptions.values():
                 if one.updates and not self._frozen(one.topic, now_ms):
                     frames += self._second(one, second, now_ms)
         if now_ms - self.pinged_ms >= SILENT_AFTER_MS:
             return []
         return self._spoiled(frames, now_ms)
+
+    def _due_ms(self, second: int) -> int:
+        """When the values of a second are told; none before those of the second before it."""
+        if not self.late:
+            return (second + 1) * 1_000
+        drawn = seeded("relay delay", self.seed, second).random()
+        after = next(at for at, (share, _) in enumerate(LATE) if drawn < share)
+        (low, least), (high, most) = LATE[after - 1], LATE[after]
+        return second * 1_000 + round(least + (most - least) * (drawn - low) / (high - low))
 
     def _second(self, one: _Subscription, second: int, now_ms: int) -> Iterator[str]:
         if one.topic == "activity":

@@ -168,7 +168,7 @@ class BtcServer:
         self.data: Final = DataApi((), {})
         self.polymarket: Final = self._polymarket()
         self.kalshi: Final = self._kalshi(now_s)
-        self.relay: Final = rtds.made(RelaySimConfig(seed=config.seed))
+        self.relay: Final = rtds.made(RelaySimConfig(seed=config.seed, late=True))
         self.relay.prices = _Reference(config.seed, self.world)
 
     # Spot.

@@ -208,7 +208,8 @@ fn without_its_reference_nothing_is_said() {
     let mut pit = stand();
     let opened = pit.signals.iter().filter(|s| s.phase.name() == "open").count();
     assert_eq!(opened, 1, "a half for a third: {:?}", pit.signals);
-    assert_eq!(wait(&mut pit, 1_900), [""; 0]);
+    // What is told was relayed, each second and some two seconds late.
+    assert_eq!(wait(&mut pit, 4_900), [""; 0]);
     assert_eq!(wait(&mut pit, 200), ["close refused"], "the reference is silent");
     assert_eq!(pit.touch(0, 300, 5, 310, 5), [""; 0]);
     assert_eq!(pit.refused(Refusal::Reference), 2);
