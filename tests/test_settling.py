@@ -56,7 +56,7 @@ def struck(listing: Listing, floor: str | None, cap: str | None = None) -> Listi
 class World:
     """An engine with a book for every contract, unless it is said otherwise."""
 
-    def __init__(self, **params: object) -> None:
+    def __init__(self, *, trades: str | None = None, **params: object) -> None:
         self.tape = Tape()
         self.inputs = EngineInput(Engine(), self.tape)
         self.ts = T0 - 600 * S
@@ -65,7 +65,7 @@ class World:
         self.bookless = False
         self.settling = Settling(
             self.inputs, lambda: self.ts, book=self._book, index=lambda _: self.index,
-            pace=lambda: self.pace, params=params,
+            pace=lambda: self.pace, params=params, trades=lambda _: trades,
         )  # fmt: skip
 
     def _book(self, question: Question) -> int | None:
@@ -90,6 +90,7 @@ def test_a_window_on_a_relays_price_asks_its_own_question() -> None:
     assert terms == {
         "reference": "told btcusd", "start_ts": T0, "end_ts": END, "opening": "mean",
         "closing": "mean", "samples": 60, "endpoints": "end", "tie": "yes",
+        "decided_by": "told btcusd mean 60",
     }  # fmt: skip
     # Its strike is told as soon as it is known, and again where the venue corrects it.
     for strike in ("84000.123456789012345678", "84000.123456789012345678", "84001"):

@@ -3,18 +3,25 @@ how it decides, and from which stream or index it comes.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from bookfeed.catalogue import part
 from bookfeed.catalogue.listing import Listing
+from bookfeed.feed.candles import candle_of
 from bookfeed.rules.terms import Measure
 
 _STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
 _INDEXED: Final = re.compile(r"KX(BTC|ETH|SOL|XRP)")
+_COINS: Final = "AAVE|ADA|BCH|BNB|DOGE|DOT|HBAR|HYPE|LINK|LTC|NEAR|SHIB|SUI|VVV|WLD|XLM|ZEC"
+_PASSED_ON: Final = re.compile(rf"KX({_COINS})(?:15M|D)?(?:-.*)?")
 INDEX: Final = "index:"
 """What the name of a reference begins with that is an index of spot books."""
+VENUE: Final = "venue:"
+"""The same of an index that a venue passes on to those who follow it there."""
+CANDLE: Final = "binance:"
+"""The same of trades of Binance, which candles are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +39,36 @@ class Question:
     measured: "Measured"
     """How the value at its end is had, and that at its start."""
     reference: str
-    """``"btcusd"``, a price that a relay tells, or ``"index:BTC"``."""
+    """``"btcusd"``, a price that a relay tells, ``"binance:btcusdt"``, trades of a pair,
+    ``"index:BTC"``, or ``"venue:DOGEUSD_RTI"``.
+    """
     own: bool
     """Whether it is compared with what the window begins at, where no strike is told."""
+    tie: Literal["yes", "half"] = "yes"
+    """What it means that both are equal."""
+    after_ns: int = 0
+    """How long after the ends of its window the values are read that decide."""
+
+    @property
+    def candle(self) -> bool:
+        """Whether a candle decides it."""
+        return self.reference.startswith(CANDLE)
+
+    @property
+    def mean_name(self) -> str | None:
+        """What the means are called that a relay tells of its reference, and that decide."""
+        kind, told = self.measured.kind, ":" not in self.reference
+        return mean_of(self.reference, self.measured.samples) if kind == "mean" and told else None
 
 
 class Measured(NamedTuple):
-    """How the value at a boundary of a window is had; the last two are of means alone."""
+    """How the value at a boundary of a window is had; samples and endpoints are of means alone."""
 
     kind: Measure
     samples: int = 60
     endpoints: Literal["start", "end"] = "start"
+    opening: Measure | None = None
+    """How the value at its start is had, if that is another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +89,38 @@ def question_of(listing: Listing) -> Question | str:
     measured = _measured(listing)
     if measured is None:
         return "its listing does not say what decides it"
-    reference = _reference(listing)
-    if reference is None:
-        return "its reference is none that is computed here"
-    return Question(
+    asked = Question(
         key=(listing.venue, listing.market or listing.slug),
         symbol=listing.outcomes[0].symbol,
         title=listing.called,
         start_ts=start_ts,
         end_ts=end_ts,
         measured=measured,
-        reference=reference,
+        reference=_reference(listing) or "",
         own=listing.start_ts is not None,
     )
+    if listing.regime.kind == "candle":
+        return _of_candle(asked, listing)
+    return asked if asked.reference else _why_none(listing)
+
+
+def _of_candle(asked: Question, listing: Listing) -> Question | str:
+    """The question of a market that a candle decides."""
+    candle = candle_of(listing, asked.start_ts, asked.end_ts)
+    if isinstance(candle, str):
+        return candle
+    return replace(
+        asked,
+        measured=Measured("last", opening="first" if candle.own else "last"),
+        reference=CANDLE + candle.pair,
+        tie=candle.tie,
+        after_ns=candle.after_ns,
+    )
+
+
+def mean_of(reference: str, seconds: int) -> str:
+    """What the means of a price are called, as a relay tells them beside it."""
+    return f"{reference} mean {seconds}"
 
 
 def strike_ts(listing: Listing) -> int | None:
@@ -123,7 +168,15 @@ def _reference(listing: Listing) -> str | None:
     stream = _STREAM.fullmatch(listing.regime.source)
     if stream is not None:
         return stream[1] + stream[2]
-    indexed = _INDEXED.match(listing.event or listing.slug)
+    name = listing.event or listing.slug
+    indexed, passed_on = _INDEXED.match(name), _PASSED_ON.fullmatch(name)
     if indexed is not None:
         return INDEX + indexed[1]
+    if passed_on is not None and listing.venue == "kalshi":
+        return f"{VENUE}{passed_on[1]}USD_RTI"
     return None
+
+
+def _why_none(listing: Listing) -> str:
+    source = listing.regime.source or "which it does not name"
+    return f"its reference is none that is computed here: {source}"

@@ -10,7 +10,7 @@ from typing import Final
 
 from bookfeed.catalogue.listing import Listing
 from bookfeed.feed.books import LiveBooks
-from bookfeed.feed.question import Question
+from bookfeed.feed.question import Question, mean_of
 from bookfeed.feed.settling import Settling
 from bookfeed.live.supervisor import Supervisor
 from bookfeed.market import Market
@@ -28,6 +28,8 @@ CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
 """Venues whose books an index is made of that nobody configured, as far as the feed has them."""
 OF_LISTINGS: Final = "listed"
 """What the name of such an index begins with."""
+STREAMED: Final = "chainlink"
+"""Who states the prices that go by their symbol alone."""
 _SECOND_MS: Final = 1_000
 
 
@@ -39,8 +41,12 @@ def index_number(names: Names, asset: str) -> int | None:
 
 
 def reference_of(point: PricePoint) -> str:
-    """What a price is called in questions: ``"btcusd"``."""
-    return point.symbol.replace("/", "")
+    """What a price is called in questions: ``"btcusd"`` if Chainlink states it, whose streams
+    contracts are decided by, and ``"pyth:btcusd"`` if somebody else does. They differ.
+    """
+    symbol = point.symbol.replace("/", "")
+    name = symbol if point.origin == STREAMED else f"{point.origin}:{symbol}"
+    return name if point.window_s is None else mean_of(name, point.window_s)
 
 
 class WorthFace(LiveBooks):
@@ -110,6 +116,7 @@ class WorthFace(LiveBooks):
             index=self._index_of,
             pace=lambda: self.pace,
             params=params,
+            trades=self._trades_of,
         )
         self.on_listing.append(self._listed)
 
@@ -140,8 +147,8 @@ class WorthFace(LiveBooks):
             self._settling.gone(instruments)
 
     def _heard_price(self, point: PricePoint) -> None:
-        # Means are told beside what they are made of.
-        if self._settling is None or self._closed or point.window_s is not None or point.carried:
+        # Means have a name of their own beside what they are made of: some decide.
+        if self._settling is None or self._closed or point.carried:
             return
         self._settling.hear(reference_of(point), point.ts_event, point.value_e18)
         self._flush_soon()
@@ -150,6 +157,18 @@ class WorthFace(LiveBooks):
         venue, _ = question.key
         instrument = self._engine.instrument(venue, question.symbol)
         return instrument if instrument is not None and self._has(instrument) else None
+
+    def _trades_of(self, pair: str) -> str | None:
+        """The reference that is made of the trades of a pair at Binance, if its book is here."""
+        symbols = (
+            symbol
+            for market in self._markets
+            if market.venue == "binance"
+            for symbol in market.symbols
+            if symbol.lower() == pair
+        )
+        found = next(symbols, None)
+        return None if found is None else f"trades binance {found}"
 
     def _index_of(self, asset: str) -> str | None:
         """The feed's index of an asset, the first of several; else one of the spot books here."""
