@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from audit_journals import audited
-from test_settling import E18, END, INDEXED, T0, UP_DOWN, S, World, struck
+from test_settling import E18, END, INDEXED, STREAM, T0, UP_DOWN, S, World, struck
 
 from bookfeed import Market, Outcome
 from bookfeed.catalogue.listing import Listing
@@ -20,9 +20,11 @@ from bookfeed.recordings.kinds import Kind
 from bookfeed.records.points import PricePoint
 
 MS: Final = 10**6
+FUTURES: Final = "https://www.binance.com/en/futures/HYPEUSDT"
 PAIR: Final = "https://www.binance.com/en/trade/BTC_USDT"
 HOUR: Final = replace(
-    UP_DOWN, slug="bitcoin-up-or-down", close_ts=T0 + 3_600 * S, regime=Regime("candle", None, PAIR),
+    UP_DOWN, slug="bitcoin-up-or-down", close_ts=T0 + 3_600 * S,
+    regime=Regime("candle", None, PAIR),
     rules='Up if the close is at least the open of the BTC/USDT 1 hour candle.',
 )  # fmt: skip
 DAY: Final = replace(
@@ -74,7 +76,7 @@ def test_a_candle_that_a_relay_tells_second_by_second_may_be_off() -> None:
         (replace(HOUR, close_ts=END), "do not fit"),
         (replace(DAY, close_ts=T0 + 3_600 * S), "do not fit"),
         (
-            replace(HOUR, regime=Regime("candle", None, "https://www.binance.com/en/futures/HYPEUSDT")),
+            replace(HOUR, regime=Regime("candle", None, FUTURES)),
             "Binance's futures",
         ),
         (replace(INDEXED, event="KXGOLD15M-X", regime=Regime("candle", None, "Pyth")), "of Pyth"),
@@ -202,7 +204,7 @@ def test_means_that_were_told_before_there_were_terms_count() -> None:
 def test_an_index_and_a_plain_price_are_decided_by_no_means() -> None:
     world = World()
     world.settling.look(struck(INDEXED, "84000"))
-    world.settling.look(replace(UP_DOWN, regime=Regime("price", None, "https://data.chain.link/streams/btc-usd")))  # fmt: skip
+    world.settling.look(replace(UP_DOWN, regime=Regime("price", None, STREAM)))
     assert all("decided_by" not in one for one in world.stated(Kind.TERMS))
 
 
