@@ -1,5 +1,5 @@
-"""Whether a venue's word for who crossed the spread is read the right way round: trades held against
-the mid before them, by the records of an engine. Who buys pays more than that mid.
+"""Whether a venue's word for who crossed the spread is read right: trades are held against the mid
+before them, by the records of an engine. Who buys pays more than that mid.
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,6 @@ from typing import Final, Literal, NamedTuple
 
 from bookfeed.catalogue import part
 from bookfeed.catalogue.listing import Listing
-from bookfeed.feed.candles import candle_of
 from bookfeed.rules.terms import Measure
 
 _STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
@@ -20,8 +19,6 @@ INDEX: Final = "index:"
 """What the name of a reference begins with that is an index of spot books."""
 VENUE: Final = "venue:"
 """The same of an index that a venue passes on to those who follow it there."""
-CANDLE: Final = "binance:"
-"""The same of trades of Binance, which candles are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ class Question:
     measured: "Measured"
     """How the value at its end is had, and that at its start."""
     reference: str
-    """``"btcusd"``, a price that a relay tells, ``"binance:btcusdt"``, trades of a pair,
-    ``"index:BTC"``, or ``"venue:DOGEUSD_RTI"``.
+    """``"btcusd"``, a price that a relay tells, ``"index:BTC"``, ``"venue:DOGEUSD_RTI"``, or who
+    trades which pair, of whose trades a candle is made.
     """
     own: bool
     """Whether it is compared with what the window begins at, where no strike is told."""
@@ -48,11 +45,8 @@ class Question:
     """What it means that both are equal."""
     after_ns: int = 0
     """How long after the ends of its window the values are read that decide."""
-
-    @property
-    def candle(self) -> bool:
-        """Whether a candle decides it."""
-        return self.reference.startswith(CANDLE)
+    candle: bool = False
+    """Whether a candle decides it."""
 
     @property
     def mean_name(self) -> str | None:
@@ -106,15 +100,16 @@ def question_of(listing: Listing) -> Question | str:
 
 def _of_candle(asked: Question, listing: Listing) -> Question | str:
     """The question of a market that a candle decides."""
-    candle = candle_of(listing, asked.start_ts, asked.end_ts)
+    candle = part(listing.venue, "candles").candle_of(listing, asked.start_ts, asked.end_ts)
     if isinstance(candle, str):
         return candle
     return replace(
         asked,
         measured=Measured("last", opening="first" if candle.own else "last"),
-        reference=CANDLE + candle.pair,
+        reference=candle.reference,
         tie=candle.tie,
         after_ns=candle.after_ns,
+        candle=True,
     )
 
 
@@ -172,7 +167,7 @@ def _reference(listing: Listing) -> str | None:
     indexed, passed_on = _INDEXED.match(name), _PASSED_ON.fullmatch(name)
     if indexed is not None:
         return INDEX + indexed[1]
-    if passed_on is not None and listing.venue == "kalshi":
+    if passed_on is not None:
         return f"{VENUE}{passed_on[1]}USD_RTI"
     return None
 

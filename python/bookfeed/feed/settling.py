@@ -18,7 +18,6 @@ from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
 from bookfeed.feed.question import (
-    CANDLE,
     INDEX,
     VENUE,
     Bounds,
@@ -89,8 +88,8 @@ class Settling:
     """States terms by ``inputs``, at times that ``now_ns`` tells.
 
     ``book`` finds the instrument of a contract, ``index`` the reference that is the index of an
-    asset (``"index btc"``), ``trades`` that of the trades that candles of a pair are made of
-    (``"trades binance BTCUSDT"``); each is ``None`` while there is none. ``pace`` is how windows
+    asset (``"index btc"``), ``trades`` that of the trades that candles are made of (``"trades VENUE
+    SYMBOL"``); each is ``None`` while there is none. ``pace`` is how windows
     are played in haste, ``params`` are the parameters of all terms (``SettlementTerms.params``).
     """
 
@@ -103,7 +102,7 @@ class Settling:
         index: Callable[[str], str | None],
         pace: Callable[[], Pace | None],
         params: Mapping[str, object],
-        trades: Callable[[str], str | None] = lambda _pair: None,
+        trades: Callable[[str], str | None] = lambda _name: None,
     ) -> None:
         self.why_not: Final[dict[Key, str]] = {}
         """Why markets have no terms, in words."""
@@ -236,7 +235,7 @@ class Settling:
             return self._index(name.removeprefix(INDEX))
         if name.startswith(VENUE):
             return f"venue {name.removeprefix(VENUE)}"
-        trades = self._trades(name.removeprefix(CANDLE)) if question.candle else None
+        trades = self._trades(name) if question.candle else None
         return trades or f"told {name}"
 
     def hear(self, name: str, ts_event: int, value_e18: int) -> None:

@@ -158,17 +158,13 @@ class WorthFace(LiveBooks):
         instrument = self._engine.instrument(venue, question.symbol)
         return instrument if instrument is not None and self._has(instrument) else None
 
-    def _trades_of(self, pair: str) -> str | None:
-        """The reference that is made of the trades of a pair at Binance, if its book is here."""
-        symbols = (
-            symbol
-            for market in self._markets
-            if market.venue == "binance"
-            for symbol in market.symbols
-            if symbol.lower() == pair
-        )
-        found = next(symbols, None)
-        return None if found is None else f"trades binance {found}"
+    def _trades_of(self, name: str) -> str | None:
+        """The reference that is made of the trades of a pair at a venue, if its book is here."""
+        venue, _, pair = name.partition(":")
+        here = (market for market in self._markets if market.venue == venue)
+        symbols = (symbol for market in here for symbol in market.symbols)
+        found = next((symbol for symbol in symbols if symbol.lower() == pair), None)
+        return None if found is None else f"trades {venue} {found}"
 
     def _index_of(self, asset: str) -> str | None:
         """The feed's index of an asset, the first of several; else one of the spot books here."""

@@ -25,8 +25,8 @@ _HOUR_S: Final = 3_600
 class Candle(NamedTuple):
     """A candle of Binance's spot trades that decides a market."""
 
-    pair: str
-    """As ``"btcusdt"``."""
+    reference: str
+    """Whose trades it is made of, and of what: ``"binance:btcusdt"``."""
     own: bool
     """Whether it is as long as the window, which then begins with its first trade. If not, the last
     trades of two candles are compared.
@@ -52,9 +52,9 @@ def candle_of(listing: Listing, start_ts: int, end_ts: int) -> Candle | str:
     lasts_ns, own = end_ts - start_ts, length_s == _HOUR_S
     if own != (lasts_ns == _HOUR_S * NS_PER_S):
         return "its window and its candle do not fit each other"
-    pair = (found[1] + found[2]).lower()
+    reference = f"binance:{found[1]}{found[2]}".lower()
     tie: Literal["yes", "half"] = "half" if _SHARED.search(listing.rules) else "yes"
-    return Candle(pair, own, 0 if own else length_s * NS_PER_S, tie)
+    return Candle(reference, own, 0 if own else length_s * NS_PER_S, tie)
 
 
 def _seconds(word: str) -> int:
