@@ -49,10 +49,10 @@ def no_deflate(effort: Effort) -> Figure:
 def spot_recordings(effort: Effort) -> Figure:
     """C11."""
     figure = held(
-        "binance_equals_the_independent_reading",
-        "kraken_equals_the_independent_reading",
+        "numbered_books_equal_the_independent_reading",
+        "books_with_checksums_equal_the_independent_reading",
         "books_equal_the_independent_readings",
-        "every_checksum_of_kraken_verifies",
+        "every_recorded_checksum_verifies",
     )(effort)
     if figure.problems == NONE_RAN:
         raise NotMeasuredError("needs the recordings of spot venues, which are not in the project")
