@@ -91,7 +91,9 @@ def test_without_a_rest_book_the_recording_of_binance_stays_syncing(
 
 @needs_binance
 @pytest.mark.parametrize("stated", [False, True])
-def test_numbered_books_equal_the_independent_reading(binance: list[Recorded], stated: bool) -> None:
+def test_numbered_books_equal_the_independent_reading(
+    binance: list[Recorded], stated: bool
+) -> None:
     snapshot = binance_snapshot(binance)
     expected = binance_expected(binance, snapshot)
     assert len(expected) == CHECKPOINTS
