@@ -56,16 +56,17 @@ def struck(listing: Listing, floor: str | None, cap: str | None = None) -> Listi
 class World:
     """An engine with a book for every contract, unless it is said otherwise."""
 
-    def __init__(self, *, trades: str | None = None, **params: object) -> None:
+    def __init__(self, **params: object) -> None:
         self.tape = Tape()
         self.inputs = EngineInput(Engine(), self.tape)
         self.ts = T0 - 600 * S
         self.index: str | None = "index btc"
+        self.trades: str | None = None
         self.pace: Pace | None = None
         self.bookless = False
         self.settling = Settling(
             self.inputs, lambda: self.ts, book=self._book, index=lambda _: self.index,
-            pace=lambda: self.pace, params=params, trades=lambda _: trades,
+            pace=lambda: self.pace, params=params, trades=lambda _: self.trades,
         )  # fmt: skip
 
     def _book(self, question: Question) -> int | None:

@@ -62,7 +62,8 @@ def test_a_candle_that_a_relay_tells_second_by_second_may_be_off() -> None:
     world.settling.look(struck(HOUR, "84000"))
     (terms,) = world.stated()
     assert float(terms["reference_doubt"]) == pytest.approx(84_000 * INDEX_DOUBT_PPM / 1e6)
-    world = World(trades="trades binance BTCUSDT")
+    world = World()
+    world.trades = "trades binance BTCUSDT"
     world.settling.look(struck(HOUR, "84000"))
     (terms,) = world.stated()
     assert (terms["reference"], "reference_doubt" in terms) == ("trades binance BTCUSDT", False)
@@ -105,7 +106,8 @@ class Trades(World):
     """An hour whose reference is made of trades of Binance, which are told one by one."""
 
     def __init__(self, listing: Listing) -> None:
-        super().__init__(trades="trades binance BTCUSDT", half_life_ms=5_000, step_ms=1_000)
+        super().__init__(half_life_ms=5_000, step_ms=1_000)
+        self.trades = "trades binance BTCUSDT"
         self.inputs.connected(1, "binance", self.ts)
         pair = Market(market="BTC-USDT", outcomes=(Outcome("spot", "BTCUSDT"),), venue="binance")
         self.inputs.subscribe(pair, pair.outcomes[0], 1, self.ts)
