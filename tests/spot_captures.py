@@ -36,7 +36,7 @@ NS_PER_S: Final = 1_000_000_000
 BINANCE_SYMBOL: Final = "BTCUSDT"
 # What the recording of Kraken subscribed.
 KRAKEN_DEPTH: Final = 1_000
-CHECKPOINTS: Final = 6 if TIMES == 1 else 20
+CHECKPOINTS: Final = 20
 
 # Levels of a side, best first, both numbers as text without trailing zeros.
 Levels = list[list[str]]

@@ -65,11 +65,12 @@ class World:
         self.inputs = EngineInput(Engine(), self.tape)
         self.ts = T0 - 600 * S
         self.index: str | None = "index btc"
+        self.trades: str | None = None
         self.pace: Pace | None = None
         self.bookless = False
         self.settling = Settling(
             self.inputs, lambda: self.ts, book=self._book, index=lambda _: self.index,
-            pace=lambda: self.pace, params=params,
+            pace=lambda: self.pace, params=params, trades=lambda _: self.trades,
         )  # fmt: skip
 
     def _book(self, question: Question) -> int | None:
@@ -94,6 +95,7 @@ def test_a_window_on_a_relays_price_asks_its_own_question() -> None:
     assert terms == {
         "reference": "told btcusd", "start_ts": T0, "end_ts": END, "opening": "mean",
         "closing": "mean", "samples": 60, "endpoints": "end", "tie": "yes",
+        "decided_by": "told btcusd mean 60",
     }  # fmt: skip
     # Its strike is told as soon as it is known, and again where the venue corrects it.
     for strike in ("84000.123456789012345678", "84000.123456789012345678", "84001"):

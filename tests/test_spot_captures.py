@@ -100,7 +100,7 @@ def test_the_snapshot_of_the_first_minute_says_where_it_stands(binance: list[Rec
 
 
 @needs_kraken
-def test_every_checksum_of_kraken_verifies(kraken: list[Recorded]) -> None:
+def test_every_recorded_checksum_verifies(kraken: list[Recorded]) -> None:
     symbols = kraken_symbols(kraken)
     books = SpotBooks("kraken", symbols, depth=KRAKEN_DEPTH)
     assert isinstance(books.reading, KrakenReading)

@@ -91,7 +91,9 @@ def test_without_a_rest_book_the_recording_of_binance_stays_syncing(
 
 @needs_binance
 @pytest.mark.parametrize("stated", [False, True])
-def test_binance_equals_the_independent_reading(binance: list[Recorded], stated: bool) -> None:
+def test_numbered_books_equal_the_independent_reading(
+    binance: list[Recorded], stated: bool
+) -> None:
     snapshot = binance_snapshot(binance)
     expected = binance_expected(binance, snapshot)
     assert len(expected) == CHECKPOINTS
@@ -152,7 +154,7 @@ def touch_of(view: BookView) -> tuple[Decimal, ...]:
 
 
 @needs_kraken
-def test_kraken_equals_the_independent_reading(kraken: list[Recorded]) -> None:
+def test_books_with_checksums_equal_the_independent_reading(kraken: list[Recorded]) -> None:
     """Every checksum verifies. Asks too high to be held are left out, and nothing else is."""
     symbols = kraken_symbols(kraken)
     engine, books = begun("kraken", symbols, kraken[0].ts_recv, KRAKEN_DEPTH)

@@ -1352,6 +1352,14 @@ class WindowStanding:
     def closing_e18(self) -> int | None:
         """What was read at its end, in 1e-18, likewise."""
     @property
+    def opening_told(self) -> bool:
+        """Whether ``opening_e18`` is what the stream that decides told for that very time
+        (``decided_by`` of the terms); if not, it is computed from what the reference told.
+        """
+    @property
+    def closing_told(self) -> bool:
+        """The same of ``closing_e18``."""
+    @property
     def needed_e18(self) -> int | None:
         """What the samples to come must average at least for yes, in 1e-18; ``None`` where it
         closes with no mean, none is to come, or the strike is not known.
@@ -1806,6 +1814,11 @@ class Engine:
         the ticker; ``"hash"``; ``"checksum"``; ``"mirror"``, the sibling outcome;
         ``"snapshot"``, whole books in the stream that were asked for; ``"sequence"``, numbers.
         A heartbeat is none.
+        """
+    def senses(self) -> dict[str, dict[str, int]]:
+        """How the aggressors of a spot venue's trades agree with its books: trades apart from the
+        mid before them (``decided``), those on their aggressor's side of it (``agreed``), and how
+        often less than 40 of 100 were (``alarms``). Venues without such trades are left out.
         """
     def untrusted(self) -> dict[str, int]:
         """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -24,6 +24,7 @@ from bookfeed.audit.relayed import RelayedTouches
 from bookfeed.audit.report import AuditReport, Finding
 from bookfeed.audit.second import MODE as SECOND
 from bookfeed.audit.second import Seconds
+from bookfeed.audit.senses import Senses
 from bookfeed.audit.terms import Contracts, Fair, Made, told_tick
 from bookfeed.audit.witness import Record, Witness, is_signal, is_update
 from bookfeed.recordings.bounds import control_object
@@ -92,6 +93,7 @@ class Auditor:
         self._undelayed: set[int] = set()
         """The connection of such a frame, until a message of it shows how late it comes."""
         self._published: dict[int, Touch] = {}
+        self._senses: Final = Senses()
         self._left_live: set[int] = set()
         """Books that a state record took out of live in this journal record."""
         self._broken: dict[int, str] = {}
@@ -551,6 +553,7 @@ class Auditor:
             published.add(record.instrument)
             row.append(record)
         for record in row:
+            self._senses.book(record)
             self._compare_touch(record)
         for record in row:
             number = record.instrument
@@ -563,6 +566,7 @@ class Auditor:
     def _other(self, record: "Update", message: Message) -> None:
         number = record.instrument
         if record.kind == "state":
+            self._senses.state(number)
             whole = number in message.named and message.whole
             self._model.state_changed(number, record.state, record.cause, snapshot=whole)
             self._relayed.lost(self._model.instruments[number], self._ts)
@@ -703,6 +707,10 @@ class Auditor:
         mine = _trade_in_units(self._trades.popleft()) if self._trades else None
         if mine != theirs:
             self._find("trade", f"{mine} here, {theirs} there")
+        one = self._model.instruments[record.instrument]
+        if one.payout is None:
+            for what in self._senses.trade(one.venue, record):
+                self._find("aggressor", what)
 
     def _judge_cause(self, record: "Update") -> None:
         """What a book is said to have left live for must show in the frames."""

@@ -65,7 +65,11 @@ def boundary_value(rule: Rule, boundary: int, ticks: Sequence[Tick]) -> Fraction
         "first": min(at for at in heard if at >= boundary),
         "last": max(before) if before else None,
     }[rule]
-    return "missing" if found is None else Fraction(heard[found])
+    if found is None:
+        return "missing"
+    # Of trades with one time the last one is the close of a candle.
+    last = next(value for at, value in reversed(ticks) if at == found)
+    return Fraction(last if rule == "last" else heard[found])
 
 
 def expected_mean(rule: MeanRule, boundary: int, ticks: Sequence[Tick]) -> tuple[float, float]:

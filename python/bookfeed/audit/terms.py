@@ -74,8 +74,12 @@ class Contract:
     reference_doubt: float
     volatility_doubt: float
     moves: Moves
+    decided_by: str | None
+    """The reference whose ticks at the ends of the window decide."""
     since: int = 0
     """The first tick of the reference that it knows of."""
+    decided_since: int = 0
+    """The same of the one that decides."""
     computed_at: int = -(2**63)
 
     @property
@@ -107,9 +111,9 @@ class Contracts:
         """A TERMS record."""
         one = _read(params)
         ticks = self._ticks.setdefault(one.reference, [])
-        oldest = ticks[-1][0] - _KEPT_NS if ticks else 0
-        first = max(len(ticks) - _KEPT_MAX, 0)
-        one.since = next((n for n in range(first, len(ticks)) if ticks[n][0] >= oldest), len(ticks))
+        one.since = _kept_since(ticks)
+        if one.decided_by is not None:
+            one.decided_since = _kept_since(self._ticks.setdefault(one.decided_by, []))
         self.of[number] = one
         key = one.reference, one.half_life_s, one.step
         if key not in self._measured:
@@ -180,8 +184,8 @@ class Contracts:
 
     @property
     def rests_on_venues(self) -> bool:
-        """Whether any contract rests on an index that a venue tells."""
-        return any(one.reference.startswith("venue ") for one in self.of.values())
+        """Whether any contract rests on an index or on trades that a venue tells."""
+        return any(one.reference.startswith(("venue ", "trades ")) for one in self.of.values())
 
     def _fair(self, one: Contract) -> Fair | None:
         all_ticks = self._ticks[one.reference]
@@ -190,6 +194,9 @@ class Contracts:
         ahead = _ahead(one, ticks) if ticks else None
         if ahead is None or (one.up and at_least is None):
             return None
+        decided = self._decided(one, one.end)
+        if decided is not None:
+            ahead = Fraction(decided, _E18), 0.0
         (mean, variance_s), bounds = ahead, (at_least, one.below)
         newest, age = _newest(one, ticks), self._age[one.reference]
         if variance_s <= 0:
@@ -221,8 +228,23 @@ class Contracts:
     def _strike(self, one: Contract, ticks: list[fair.Tick]) -> int | None:
         if one.strike is not None or not ticks:
             return one.strike
+        decided = self._decided(one, one.start)
+        if decided is not None:
+            return decided
         read = fair.boundary_value(one.opening, one.start, ticks)
         return None if isinstance(read, str) else math.floor(read)
+
+    def _decided(self, one: Contract, at: int) -> int | None:
+        """What the stream that decides told of a time; the last word counts."""
+        ticks = self._ticks[one.decided_by][one.decided_since :] if one.decided_by else []
+        return next((value for time, value in reversed(ticks) if time == at), None)
+
+
+def _kept_since(ticks: list[fair.Tick]) -> int:
+    """The first of a reference's ticks that a contract learns of which comes now."""
+    oldest = ticks[-1][0] - _KEPT_NS if ticks else 0
+    first = max(len(ticks) - _KEPT_MAX, 0)
+    return next((n for n in range(first, len(ticks)) if ticks[n][0] >= oldest), len(ticks))
 
 
 def _alike(mine: Fair | None, theirs: Fair | None) -> bool:
@@ -268,6 +290,8 @@ def _ahead(one: Contract, ticks: list[fair.Tick]) -> tuple[Fraction | float, flo
     if not isinstance(read, str):
         return read / _E18, 0.0
     heard = fair.first_heard(ticks)
+    if one.closing == "last":
+        heard |= {at: value for at, value in ticks if at < one.end}
     before = max((at for at in heard if at < one.end), default=None)
     after = min((at for at in heard if at > one.end), default=None)
     if before is None:
@@ -324,6 +348,7 @@ def _read(params: Mapping[str, Any]) -> Contract:
         at_least=at_least,
         below=below,
         strike=bound("strike"),
+        decided_by=None if params.get("decided_by") is None else str(params["decided_by"]),
         half_on_tie=params.get("tie") == "half",
         half_life_s=ns("half_life_ms", 300_000) / NS_PER_S,
         step=ns("step_ms", 10_000),

@@ -21,7 +21,7 @@ Stated = tuple[Kind, int | None]
 
 _NUMBERS: Final = {"thirty": 30, "sixty": 60}
 _MEAN: Final = re.compile(r"\b(?:average|mean)\b[^.]{0,80}?\b(60|30|sixty|thirty)\b", re.IGNORECASE)
-_CANDLE: Final = re.compile(r"\b1[- ](?:minute|hour)\b[^.]{0,20}? candle", re.IGNORECASE)
+_CANDLE: Final = re.compile(r"\b1[- ]?(?:m|minute|h|hour)\b[^.]{0,20}?[\s\"']candle", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ async def watch(
             *(_traffic(name, frames, size, took_s) if _streams(feed, name) else ()),
             *_delayed(name, venue, delay_s_max),
             *_drifted(name, venue),
+            *turned(name, feed.senses().get(name, {})),
         ):
             tell(finding)
 
@@ -240,3 +241,19 @@ def _drifted(name: str, venue: Watched) -> Iterator[Finding]:
     )
     facts["oddities"] = [one.to_dict() for one in oddities]
     yield Finding(name, "schema", "warn", f"{shown}{more}{unread}", advice, facts)
+
+
+def turned(name: str, sense: Mapping[str, int]) -> Iterator[Finding]:
+    """Whether trades are on the side of the mid on which their aggressor should be."""
+    decided, agreed = sense.get("decided", 0), sense.get("agreed", 0)
+    if not decided:
+        return
+    text, facts = f"{agreed} of {decided} are on their side of the mid", dict(sense)
+    if sense["alarms"]:
+        advice = (
+            "the venue has turned round whom it names, or is misread: trust no aggressor of its "
+            "trades, upgrade bookfeed, else report this line"
+        )
+        yield Finding(name, "aggressors", "warn", text, advice, facts)
+    else:
+        yield Finding(name, "aggressors", "ok", text, facts=facts)

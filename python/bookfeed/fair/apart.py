@@ -90,7 +90,7 @@ class Apart:
             self._inputs.forget(instrument, self._ts)
 
     def _price(self, point: PricePoint) -> None:
-        if point.window_s is None and not point.carried:
+        if not point.carried:
             self._told(reference_of(point), point.ts_event, point.value_e18)
 
     def _told(self, name: str, ts: int, value_e18: int, of: int = 0) -> None:

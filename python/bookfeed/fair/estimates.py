@@ -179,7 +179,7 @@ class FairValues:
     def _second(self, ts: int) -> None:
         self.look()
         for one in self.open_markets():
-            if self.left_ns(one, ts) < -_AFTER_NS:
+            if self.left_ns(one, ts) < -_AFTER_NS - one.question.after_ns:
                 del self._open[one.question.key]
                 if self._apart is not None:
                     self._apart.forget(one.question)

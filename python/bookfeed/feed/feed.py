@@ -293,6 +293,7 @@ class Feed(AlertFace, RelayFace, WorthFace, OwnFace):
             supervisor.beat(now_ns)
         self._channels.beat(now_ns)
         self._relay_feed.beat(now_ns)
+        self._log.senses(now_ns, self._engine.senses)
         self._tell_resting()
 
     def _tell_resting(self) -> None:

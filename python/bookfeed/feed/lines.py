@@ -6,11 +6,12 @@ second; what was held back is said in one more line. Nothing is decoded while no
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bookfeed import records
 from bookfeed._bookfeed import Batch
+from bookfeed.clock import NS_PER_S
 from bookfeed.names import Names
 from bookfeed.records import Update
 from bookfeed.status import ConnectionStatus
@@ -29,6 +30,8 @@ class FeedLog:
         self._states: Final = _Limited(clock)
         self._signals: Final = _Limited(clock)
         self._live: Final[set[int]] = set()
+        self._alarms: Final[dict[str, int]] = {}
+        self._looked_ns = 0
 
     def subscribed(self, venue: str, symbol: str, market: str) -> None:
         """A book is followed from now on."""
@@ -73,6 +76,23 @@ class FeedLog:
                     signal.id,
                     signal.reason,
                     lasted_s,
+                )
+
+    def senses(self, now_ns: int, told: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
+        """Each second: venues most of whose trades are on the wrong side of the mid before them."""
+        if now_ns - self._looked_ns < NS_PER_S:
+            return
+        self._looked_ns = now_ns
+        for venue, counts in told().items():
+            if counts["alarms"] > self._alarms.get(venue, 0):
+                self._alarms[venue] = counts["alarms"]
+                _logger.warning(
+                    "turned-aggressors venue=%s agreed=%d decided=%d alarms=%d: trust no aggressor "
+                    "of its trades",
+                    venue,
+                    counts["agreed"],
+                    counts["decided"],
+                    counts["alarms"],
                 )
 
     def status(self, status: ConnectionStatus) -> None:

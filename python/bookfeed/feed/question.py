@@ -3,13 +3,12 @@ how it decides, and from which stream or index it comes.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from bookfeed.catalogue import part
 from bookfeed.catalogue.listing import Listing
-from bookfeed.clock import NS_PER_S
 from bookfeed.rules.terms import Measure
 
 _STREAM: Final = re.compile(r"https?://data\.chain\.link/streams/([a-z0-9]+)-([a-z]+)\b.*")
@@ -18,10 +17,12 @@ _ROUNDED_E18: Final = {"BTC": 10**16}
 """To what contracts on an index round its mean, as far as that is stated; by asset."""
 _FINEST_E18: Final = 10**9
 """The least difference of two values that an index can have, and that a bound can be told with."""
-_CANDLE_NS_MAX: Final = 3_600 * NS_PER_S
-"""A longer window is no candle of its own."""
+_COINS: Final = "AAVE|ADA|BCH|BNB|DOGE|DOT|HBAR|HYPE|LINK|LTC|NEAR|SHIB|SUI|VVV|WLD|XLM|ZEC"
+_PASSED_ON: Final = re.compile(rf"KX({_COINS})(?:15M|D)?(?:-.*)?")
 INDEX: Final = "index:"
 """What the name of a reference begins with that is an index of spot books."""
+VENUE: Final = "venue:"
+"""The same of an index that a venue passes on to those who follow it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,23 @@ class Question:
     measured: "Measured"
     """How the value at its end is had, and that at its start."""
     reference: str
-    """``"btcusd"``, a price that a relay tells, or ``"index:BTC"``."""
+    """``"btcusd"``, a price that a relay tells, ``"index:BTC"``, ``"venue:DOGEUSD_RTI"``, or who
+    trades which pair, of whose trades a candle is made.
+    """
     own: bool
     """Whether it is compared with what the window begins at, where no strike is told."""
+    tie: Literal["yes", "half"] = "yes"
+    """What it means that both are equal."""
+    after_ns: int = 0
+    """How long after the ends of its window the values are read that decide."""
+    candle: bool = False
+    """Whether a candle decides it."""
+
+    @property
+    def mean_name(self) -> str | None:
+        """What the means are called that a relay tells of its reference, and that decide."""
+        kind, told = self.measured.kind, ":" not in self.reference
+        return mean_of(self.reference, self.measured.samples) if kind == "mean" and told else None
 
 
 class Measured(NamedTuple):
@@ -75,19 +90,39 @@ def question_of(listing: Listing) -> Question | str:
     measured = _measured(listing)
     if measured is None:
         return "its listing does not say what decides it"
-    reference = _reference(listing)
-    if reference is None:
-        return "its reference is none that is computed here"
-    return Question(
+    asked = Question(
         key=(listing.venue, listing.market or listing.slug),
         symbol=listing.outcomes[0].symbol,
         title=listing.called,
         start_ts=start_ts,
         end_ts=end_ts,
         measured=measured,
-        reference=reference,
+        reference=_reference(listing) or "",
         own=listing.start_ts is not None,
     )
+    if listing.regime.kind == "candle":
+        return _of_candle(asked, listing)
+    return asked if asked.reference else _why_none(listing)
+
+
+def _of_candle(asked: Question, listing: Listing) -> Question | str:
+    """The question of a market that a candle decides."""
+    candle = part(listing.venue, "candles").candle_of(listing, asked.start_ts, asked.end_ts)
+    if isinstance(candle, str):
+        return candle
+    return replace(
+        asked,
+        measured=Measured("last", opening="first" if candle.own else "last"),
+        reference=candle.reference,
+        tie=candle.tie,
+        after_ns=candle.after_ns,
+        candle=True,
+    )
+
+
+def mean_of(reference: str, seconds: int) -> str:
+    """What the means of a price are called, as a relay tells them beside it."""
+    return f"{reference} mean {seconds}"
 
 
 def strike_ts(listing: Listing) -> int | None:
@@ -146,18 +181,22 @@ def _measured(listing: Listing) -> Measured | None:
         return Measured("mean", regime.seconds, "end" if last else "start")
     if regime.kind == "price":
         return Measured("tick")
-    if regime.kind != "candle":
-        return None
-    # An hour is compared with the open of its own candle, a day with the close of the day before.
-    lasts_ns = (listing.close_ts or 0) - (strike_ts(listing) or 0)
-    return Measured("last", opening="first" if lasts_ns <= _CANDLE_NS_MAX else None)
+    return Measured("last") if regime.kind == "candle" else None
 
 
 def _reference(listing: Listing) -> str | None:
     stream = _STREAM.fullmatch(listing.regime.source)
     if stream is not None:
         return stream[1] + stream[2]
-    indexed = _INDEXED.match(listing.event or listing.slug)
+    name = listing.event or listing.slug
+    indexed, passed_on = _INDEXED.match(name), _PASSED_ON.fullmatch(name)
     if indexed is not None:
         return INDEX + indexed[1]
+    if passed_on is not None:
+        return f"{VENUE}{passed_on[1]}USD_RTI"
     return None
+
+
+def _why_none(listing: Listing) -> str:
+    source = listing.regime.source or "which it does not name"
+    return f"its reference is none that is computed here: {source}"

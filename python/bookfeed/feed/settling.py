@@ -17,7 +17,14 @@ from bookfeed.catalogue.fields import plain
 from bookfeed.catalogue.listing import Listing
 from bookfeed.clock import NS_PER_S
 from bookfeed.errors import EngineError
-from bookfeed.feed.question import INDEX, Bounds, Question, bounds_of, question_of
+from bookfeed.feed.question import (
+    INDEX,
+    VENUE,
+    Bounds,
+    Question,
+    bounds_of,
+    question_of,
+)
 from bookfeed.recordings.inputs import EngineInput
 from bookfeed.recordings.pace import Pace
 from bookfeed.rules.terms import SettlementTerms
@@ -28,7 +35,9 @@ Key: TypeAlias = tuple[str, str]
 HASTY: Final[Mapping[str, object]] = {"half_life_ms": 20_000, "step_ms": 1_000}
 """Windows that are played for two minutes give no time for a volatility of many."""
 INDEX_DOUBT_PPM: Final = 100
-"""How far an index that is estimated may be off, in millionths of a strike, unless it is stated."""
+"""How far an index that is estimated may be off, in millionths of a strike, unless it is stated. So
+may a candle be of which a relay tells a price each second.
+"""
 KEPT_NS: Final = 1_200 * NS_PER_S
 """So long values of relays are kept for a contract that is not known yet."""
 VALUES_MAX: Final = 8_192
@@ -79,8 +88,9 @@ class Settling:
     """States terms by ``inputs``, at times that ``now_ns`` tells.
 
     ``book`` finds the instrument of a contract, ``index`` the reference that is the index of an
-    asset (``"index btc"``); either is ``None`` while there is none. ``pace`` is how windows are
-    played in haste, ``params`` are the parameters of all terms (``SettlementTerms.params``).
+    asset (``"index btc"``), ``trades`` that of the trades that candles are made of (``"trades VENUE
+    SYMBOL"``); each is ``None`` while there is none. ``pace`` is how windows
+    are played in haste, ``params`` are the parameters of all terms (``SettlementTerms.params``).
     """
 
     def __init__(
@@ -92,6 +102,7 @@ class Settling:
         index: Callable[[str], str | None],
         pace: Callable[[], Pace | None],
         params: Mapping[str, object],
+        trades: Callable[[str], str | None] = lambda _name: None,
     ) -> None:
         self.why_not: Final[dict[Key, str]] = {}
         """Why markets have no terms, in words."""
@@ -100,6 +111,7 @@ class Settling:
         self._now_ns: Final = now_ns
         self._book: Final = book
         self._index: Final = index
+        self._trades: Final = trades
         self._pace: Final = pace
         self._params: Final = dict(params)
         self._told: Final[dict[str, _Told]] = {}
@@ -168,9 +180,14 @@ class Settling:
         if pace is not None:
             start_ts, end_ts = pace.played(start_ts, end_ts)
             params = {**HASTY, **params}
+        else:
+            start_ts, end_ts = start_ts + question.after_ns, end_ts + question.after_ns
         if measured.kind == "mean":
             params |= {"samples": measured.samples, "endpoints": endpoints}
-        if question.reference.startswith(INDEX) and one.bounds is not None:
+        if question.mean_name is not None:
+            params["decided_by"] = f"told {question.mean_name}"
+        second_by_second = reference == f"told {question.reference}" and question.candle
+        if (question.reference.startswith(INDEX) or second_by_second) and one.bounds is not None:
             value = one.bounds.at_least_e18 or one.bounds.below_e18 or 0
             params.setdefault("reference_doubt", _text(value * INDEX_DOUBT_PPM // 10**6))
         terms = SettlementTerms(
@@ -181,12 +198,15 @@ class Settling:
             below=None if bounds is None else _text(bounds.below_e18),
             opening=measured.opening or measured.kind,
             closing=measured.kind,
+            tie=question.tie,
             params=params,
         )
         self._inputs.add_terms(one.instrument, terms, self._now_ns())
         self._tell_strike(one)
         if reference.startswith("told "):
             self._use(question.reference)
+        if question.mean_name is not None:
+            self._use(question.mean_name)
 
     def leave(self, instrument: int) -> None:
         """The user states the terms of a contract: they are his from now on."""
@@ -214,7 +234,10 @@ class Settling:
         name = question.reference
         if name.startswith(INDEX):
             return self._index(name.removeprefix(INDEX))
-        return f"told {name}"
+        if name.startswith(VENUE):
+            return f"venue {name.removeprefix(VENUE)}"
+        trades = self._trades(name) if question.candle else None
+        return trades or f"told {name}"
 
     def hear(self, name: str, ts_event: int, value_e18: int, of: int = 0) -> None:
         """A value of a price was told, by its name in questions, and of which constituents it was

@@ -218,6 +218,13 @@ class BookSource(Listening):
             counts |= self._inputs.relays.relays.counters()
         return counts | self._sinks.counters()
 
+    def senses(self) -> dict[str, dict[str, int]]:
+        """Return how the aggressors of trades agree with the books of each spot venue: trades apart
+        from the mid before them (``decided``), those on their aggressor's side of it (``agreed``),
+        and how often less than 40 of 100 were (``alarms``).
+        """
+        return self._engine.senses()
+
     def sink_status(self) -> tuple[SinkStatus, ...]:
         """Return how each sink is doing, in the order in which they were given."""
         return self._sinks.status()

@@ -11,7 +11,7 @@ from typing import Final
 from bookfeed._bookfeed import FairValue
 from bookfeed.catalogue.listing import Listing
 from bookfeed.feed.books import LiveBooks
-from bookfeed.feed.question import Question
+from bookfeed.feed.question import Question, mean_of
 from bookfeed.feed.settling import Settling
 from bookfeed.live.supervisor import Supervisor
 from bookfeed.market import Market
@@ -53,7 +53,8 @@ def reference_of(point: PricePoint) -> str:
     contracts are decided by, and ``"pyth:btcusd"`` if somebody else does. They differ.
     """
     symbol = point.symbol.replace("/", "")
-    return symbol if point.origin == STREAMED else f"{point.origin}:{symbol}"
+    name = symbol if point.origin == STREAMED else f"{point.origin}:{symbol}"
+    return name if point.window_s is None else mean_of(name, point.window_s)
 
 
 class WorthFace(LiveBooks):
@@ -123,6 +124,7 @@ class WorthFace(LiveBooks):
             index=self._index_of,
             pace=lambda: self.pace,
             params=params,
+            trades=self._trades_of,
         )
         self.on_listing.append(self._listed)
 
@@ -153,8 +155,8 @@ class WorthFace(LiveBooks):
             self._settling.gone(instruments)
 
     def _heard_price(self, point: PricePoint) -> None:
-        # Means are told beside what they are made of.
-        if self._settling is None or self._closed or point.window_s is not None or point.carried:
+        # Means have a name of their own beside what they are made of: some decide.
+        if self._settling is None or self._closed or point.carried:
             return
         self._settling.hear(reference_of(point), point.ts_event, point.value_e18)
         self._flush_soon()
@@ -163,6 +165,14 @@ class WorthFace(LiveBooks):
         venue, _ = question.key
         instrument = self._engine.instrument(venue, question.symbol)
         return instrument if instrument is not None and self._has(instrument) else None
+
+    def _trades_of(self, name: str) -> str | None:
+        """The reference that is made of the trades of a pair at a venue, if its book is here."""
+        venue, _, pair = name.partition(":")
+        here = (market for market in self._markets if market.venue == venue)
+        symbols = (symbol for market in here for symbol in market.symbols)
+        found = next((symbol for symbol in symbols if symbol.lower() == pair), None)
+        return None if found is None else f"trades {venue} {found}"
 
     def _index_of(self, asset: str) -> str | None:
         """The feed's index of an asset, the first of several; else one of the spot books here."""

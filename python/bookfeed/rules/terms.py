@@ -20,7 +20,8 @@ class SettlementTerms:
 
     reference: str
     """``"index NAME"`` (an ``IndexEstimate`` of the feed), ``"venue NAME"`` (an index that a venue
-    tells on a followed connection) or ``"told NAME"`` (``feed.tell_reference``).
+    tells on a followed connection), ``"trades VENUE SYMBOL"`` (those of a followed book) or
+    ``"told NAME"`` (``feed.tell_reference``).
     """
     end_ts: int
     """When its window ends, Unix nanoseconds."""

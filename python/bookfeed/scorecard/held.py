@@ -28,6 +28,9 @@ HOW_OFTEN: Final[Mapping[str, tuple[str, str]]] = {
 }
 """How often or how long tests do what they do, in the quick tier and in the full one."""
 
+NONE_RAN: Final = ("every test was skipped",)
+"""What is wrong with a row none of whose tests ran."""
+
 
 _PIECES: Final = 8
 """Goes in which the tests of the full tier are run, which take an hour together and more."""
@@ -49,7 +52,7 @@ class Held:
         skipped = f", {told.skipped} skipped" if told.skipped else ""
         report = tests.told_by(nodes)
         earlier = f", as {report} tells" if report else ""
-        bad = told.failed if told.passed or told.failed else ("every test was skipped",)
+        bad = told.failed if told.passed or told.failed else NONE_RAN
         text = f"{told.passed} tests pass{skipped} ({told.seconds:.0f} s{earlier})"
         return Figure(text, bad, before=tests.claim(nodes))
 

@@ -276,6 +276,7 @@ class Feed:
     # What is counted.
 
     counters = _asked(on_loop.Feed.counters)
+    senses = _asked(on_loop.Feed.senses)
     sink_status = _asked(on_loop.Feed.sink_status)
     why = _asked(on_loop.Feed.why)
     latency = _asked(on_loop.Feed.latency)

@@ -380,6 +380,19 @@ impl WindowStanding {
         known(self.inner.closing)
     }
 
+    /// Whether ``opening_e18`` is what the stream that decides told for that very time
+    /// (``decided_by`` of the terms); if not, it is computed from what the reference told.
+    #[getter]
+    fn opening_told(&self) -> bool {
+        self.inner.decided[0]
+    }
+
+    /// The same of ``closing_e18``.
+    #[getter]
+    fn closing_told(&self) -> bool {
+        self.inner.decided[1]
+    }
+
     /// What the samples to come must average at least for yes, in 1e-18; ``None`` where it
     /// closes with no mean, none is to come, or the strike is not known.
     #[getter]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from bookfeed.scorecard.held import both, held, held_by_rust
+from bookfeed.scorecard.held import NONE_RAN, both, held, held_by_rust
 from bookfeed.scorecard.row import Effort, Figure, NotMeasuredError, Row
 from bookfeed.scorecard.tree import program, root, run, said
 
@@ -44,6 +44,19 @@ def no_deflate(effort: Effort) -> Figure:
     program("cargo")  # as the other rows here: a checkout is needed
     figure = held("what_was_not_offered_is_not_taken")(effort)
     return Figure(f"not offered, refused where it comes; {figure.text}", figure.problems)
+
+
+def spot_recordings(effort: Effort) -> Figure:
+    """C11."""
+    figure = held(
+        "numbered_books_equal_the_independent_reading",
+        "books_with_checksums_equal_the_independent_reading",
+        "books_equal_the_independent_readings",
+        "every_recorded_checksum_verifies",
+    )(effort)
+    if figure.problems == NONE_RAN:
+        raise NotMeasuredError("needs the recordings of spot venues, which are not in the project")
+    return figure
 
 
 ROWS: Final = (
@@ -96,6 +109,8 @@ ROWS: Final = (
                            "the_other_outcome_turned_round_for_long",
                            "both_ways_of_printing_prices_for_long",
                            "many_spellings_mean_the_same"))),
+    Row("C11", "five recorded spot venues against an independent reading",
+        "equal at 20 places each, every checksum verifies", spot_recordings),
     Row("D1", "Autobahn against the server",
         "no case FAILED or closed wrongly, at most 6 not strict", autobahn("server"), long=True),
     Row("D2", "Autobahn against the client", "no case FAILED, at most 6 not strict",

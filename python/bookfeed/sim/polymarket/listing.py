@@ -117,8 +117,7 @@ def rolled(
     event = event_of([spec], slug, start_s)
     market = event["markets"][0] | {
         "question": title,
-        "description": f"Up if {_NAMES[asset]} is not lower when the window ends than when it "
-        "began; Down otherwise.",
+        "description": _rules(asset, length),
         "outcomes": json.dumps(["Up", "Down"]),
         "endDate": _zulu(end_s),
         "eventStartTime": _zulu(start_s),
@@ -132,6 +131,21 @@ def rolled(
         "tags": [_UP_OR_DOWN],
         "markets": [market],
     }
+
+
+def _rules(asset: str, length: str) -> str:
+    pair = f"{asset.upper()}/USDT"
+    if length == "1h":
+        return f"Up if the close of the {pair} 1 hour candle is not below its open; Down otherwise."
+    if length == "1d":
+        return (
+            f"Up if the close of the {pair} 1 minute candle of noon is above that of the day "
+            "before, Down if it is below; 50-50 if they are equal."
+        )
+    return (
+        f"Up if {_NAMES[asset]} is not lower when the window ends than when it began; "
+        "Down otherwise."
+    )
 
 
 def _decided_by(asset: str, length: str) -> dict[str, Any]:

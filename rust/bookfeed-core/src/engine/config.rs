@@ -221,6 +221,8 @@ pub struct Counters {
     pub unannounced_frames: u64,
     /// Trades.
     pub trades: u64,
+    /// How often most of a hundred trades were on the other side of the mid than their aggressor.
+    pub turned_aggressors: u64,
     /// Book hashes computed.
     pub hashes_checked: u64,
     /// Searches for a last trade price.

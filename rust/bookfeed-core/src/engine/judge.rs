@@ -117,6 +117,7 @@ impl Judge {
         world.lines.forget(id);
         world.seconds.forget(id);
         world.references.forget(id);
+        world.senses.forget(id);
         self.watchlist.retain(|&other| other != id);
         self.expiring.retain(|&other| other != id);
         self.checks.retain(|&(_, other)| other != id);

@@ -4,6 +4,7 @@
 use super::beside::hear_touch_beside;
 use super::judge::Judge;
 use super::news::{set_fees, take_unclear};
+use super::prints;
 use super::publish::record;
 use super::terms::{Source, Teller};
 use super::world::{Origin, World};
@@ -187,6 +188,7 @@ fn take_trade(world: &mut World, judge: &mut Judge, origin: &Origin, trade: &Tra
     };
     update.flags |= if trade.off_book { FLAG_OFF_BOOK } else { 0 };
     judge.publisher.output.push_update(&update);
+    prints::hear(world, judge, origin, trade, name);
     retry_doubtful_hash(world, judge, id, origin.ts_recv);
 }
 

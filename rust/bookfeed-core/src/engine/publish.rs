@@ -156,6 +156,9 @@ impl Publisher {
         book.unpublished = false;
         let moved = std::mem::take(&mut book.rules_due) | (book.touch != book.published_touch);
         book.published_touch = book.touch;
+        if moved {
+            world.senses.note(id, &world.books[id as usize]);
+        }
         let mut update = record(world, id, UpdateKind::Book, ts_recv);
         update.flags |= if moved { FLAG_TOUCH } else { 0 };
         self.output.push_update(&update);

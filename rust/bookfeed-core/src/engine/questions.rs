@@ -1,7 +1,7 @@
 //! What may be asked of an engine: nothing of it changes anything, but that what was written is
 //! taken.
 
-use super::{Counters, Engine, Estimate, IndexReading, LastError, Notice, Output, sequence};
+use super::{Counters, Engine, Estimate, IndexReading, LastError, Notice, Output, Sense, sequence};
 use crate::book::Book;
 use crate::book::integrity::EvidenceCounts;
 use crate::fixed::ABSENT;
@@ -37,6 +37,12 @@ impl Engine {
     #[must_use]
     pub fn trades(&self, id: InstrumentId) -> Option<&TradeTape> {
         self.world.tapes.get(id as usize)
+    }
+
+    /// How the aggressors of a venue's trades agree with its books.
+    #[must_use]
+    pub fn sense(&self, venue: Venue) -> Sense {
+        self.world.senses.of(venue)
     }
 
     /// What happened, counted.

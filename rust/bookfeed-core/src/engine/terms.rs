@@ -35,6 +35,8 @@ pub(super) enum Teller {
     Venue,
     /// Whoever calls [`Engine::tell_reference`].
     Told,
+    /// The trades of a followed book: the name is its venue's and its symbol.
+    Trades,
 }
 
 impl Teller {
@@ -44,10 +46,10 @@ impl Teller {
     /// after their time and one in a hundred 2.5 s, and seconds are missing, so that the newest was
     /// older than 2 s for two thirds of the day, and older than 5 s where the relay was gone. An
     /// index is as old as the oldest of its books, of which quiet ones change every few seconds. A
-    /// venue tells its own, each second.
+    /// venue tells its own, each second. A pair may go without a trade for some seconds.
     const fn age_max(self) -> Nanos {
         match self {
-            Self::Index | Self::Told => 5 * SECOND,
+            Self::Index | Self::Told | Self::Trades => 5 * SECOND,
             Self::Venue => 2 * SECOND,
         }
     }
@@ -73,6 +75,8 @@ struct Heard {
 struct Contract {
     id: InstrumentId,
     window: Window,
+    /// The told reference whose ticks at the ends of the window decide.
+    decided_by: Option<Box<str>>,
     pays: Pays,
     tie: Tie,
     tails: Tails,
@@ -136,6 +140,8 @@ struct Reference {
     ticks: VecDeque<Heard>,
     measured: Vec<Measured>,
     contracts: Vec<Contract>,
+    /// The number of its newest trade, where it is made of trades that have one.
+    number: Option<u64>,
 }
 
 impl Reference {
@@ -173,7 +179,8 @@ impl Reference {
 
     /// Puts a contract on it, which learns what was told lately.
     fn add(&mut self, id: InstrumentId, terms: Terms) {
-        let Terms { mut window, pays, tie, tails, doubt, half_life, step, moves, .. } = terms;
+        let Terms { mut window, decided_by, pays, tie, tails, doubt, half_life, step, moves, .. } =
+            terms;
         let mut volatility = terms.volatility;
         for Heard { tick, .. } in &self.ticks {
             window.tick(tick.at, tick.value);
@@ -187,8 +194,17 @@ impl Reference {
             self.measured.len() - 1
         });
         let (volatility, answering) = (place, Answering::default());
-        let one = Contract { id, window, pays, tie, tails, doubt, volatility, moves, answering };
+        let one =
+            Contract { id, window, decided_by, pays, tie, tails, doubt, volatility, moves, answering };
         self.contracts.push(one);
+    }
+
+    /// Ticks were lost since the newest one.
+    fn lose(&mut self) {
+        self.ticks.clear();
+        for one in &mut self.contracts {
+            one.window.lose();
+        }
     }
 }
 
@@ -221,6 +237,12 @@ impl References {
     fn tick(&mut self, from: Source, tick: Tick, books: &[Book]) -> Vec<InstrumentId> {
         let Source { teller, name, made } = from;
         let Self { all, worths } = self;
+        if teller == Teller::Told {
+            let contracts = all.iter_mut().flat_map(|one| &mut one.contracts);
+            for one in contracts.filter(|one| one.decided_by.as_deref() == Some(name)) {
+                one.window.decide(tick.at, tick.value);
+            }
+        }
         let same = |one: &&mut Reference| one.teller == teller && *one.name == *name;
         let Some(reference) = all.iter_mut().find(same).filter(|_| tick.is_sound()) else {
             return Vec::new();
@@ -247,20 +269,49 @@ impl References {
         self.all.iter_mut().flat_map(|one| &mut one.contracts).find(|contract| contract.id == id)
     }
 
-    fn add(&mut self, id: InstrumentId, terms: Terms) -> Result<(), RuleError> {
-        let (teller, name) = (terms.teller, terms.name.clone());
-        if self.at(teller, &name).is_none() {
-            if self.all.len() == REFERENCES_MAX {
-                return Err(RuleError(format!("contracts rest on at most {REFERENCES_MAX} references")));
+    fn add(&mut self, id: InstrumentId, mut terms: Terms) -> Result<(), RuleError> {
+        self.begin(terms.teller, &terms.name)?;
+        if let Some(name) = terms.decided_by.clone() {
+            self.begin(Teller::Told, &name)?;
+            for heard in self.at(Teller::Told, &name).iter().flat_map(|one| &one.ticks) {
+                terms.window.decide(heard.tick.at, heard.tick.value);
             }
-            let (ticks, measured, contracts) = (VecDeque::new(), Vec::new(), Vec::new());
-            self.all.push(Reference { teller, name: name.clone(), ticks, measured, contracts });
         }
         self.forget(id);
+        let (teller, name) = (terms.teller, terms.name.clone());
         if let Some(reference) = self.at(teller, &name) {
             reference.add(id, terms);
         }
         Ok(())
+    }
+
+    /// A reference is there from now on.
+    fn begin(&mut self, teller: Teller, name: &str) -> Result<(), RuleError> {
+        if self.at(teller, name).is_none() {
+            if self.all.len() == REFERENCES_MAX {
+                return Err(RuleError(format!("contracts rest on at most {REFERENCES_MAX} references")));
+            }
+            let (ticks, measured, contracts) = (VecDeque::new(), Vec::new(), Vec::new());
+            let name = name.into();
+            self.all.push(Reference { teller, name, ticks, measured, contracts, number: None });
+        }
+        Ok(())
+    }
+
+    /// Whether contracts rest on the trades of any book.
+    pub(super) fn hear_trades(&self) -> bool {
+        self.all.iter().any(|one| one.teller == Teller::Trades)
+    }
+
+    /// A trade is told, if it is of a book that contracts rest on: what its number says that was
+    /// told before was not all.
+    pub(super) fn hear_number(&mut self, name: &str, number: Option<u64>) {
+        let Some(reference) = self.at(Teller::Trades, name) else { return };
+        let next = reference.number.and_then(|newest| newest.checked_add(1));
+        if next.is_none() || next != number {
+            reference.lose();
+        }
+        reference.number = number;
     }
 }
 
@@ -284,6 +335,8 @@ pub struct WindowStanding {
     pub opening: Reading,
     /// What was read at its end.
     pub closing: Reading,
+    /// Whether the stream that decides told these two, so that they were not computed.
+    pub decided: [bool; 2],
     /// What the samples to come must average at least for yes, where it closes with a mean.
     pub needed: Option<Value>,
     /// Of the closing mean: samples that are known, that passed and were not heard, and all.
@@ -357,6 +410,7 @@ impl Engine {
             strike: window.strike(),
             opening: window.opening(),
             closing: window.closing(),
+            decided: window.decided(),
             needed: window.needed(),
             samples: window.closing_mean().map(|mean| [mean.banked(), mean.missing(), mean.samples()]),
             outcome: window.outcome(),

@@ -28,6 +28,8 @@ pub(super) enum Pays {
 pub(super) struct Terms {
     pub(super) teller: Teller,
     pub(super) name: Box<str>,
+    /// The told reference whose ticks at the ends of the window decide.
+    pub(super) decided_by: Option<Box<str>>,
     pub(super) window: Window,
     pub(super) pays: Pays,
     pub(super) tie: Tie,
@@ -45,6 +47,7 @@ impl Terms {
     pub(super) fn read(params: &Params) -> Result<Self, RuleError> {
         let mut reader = ParamReader::of("terms".to_owned(), params);
         let (teller, name) = reference(&mut reader)?;
+        let decided_by = decided_by(&mut reader)?;
         let (window, pays, tie) = window(&mut reader)?;
         let half_life = reader.millis("half_life_ms", HALF_LIFE)?;
         let step = reader.millis("step_ms", STEP)?;
@@ -58,7 +61,20 @@ impl Terms {
         let within = reader.millis("move_ms", MOVE)?.max(1);
         let moves = Moves::of_ppm(within, ppm(&mut reader, "move_sigmas", 3 * WHOLE_PPM)?);
         reader.finish()?;
-        Ok(Self { teller, name, window, pays, tie, tails, doubt, half_life, step, moves, volatility })
+        Ok(Self {
+            teller,
+            name,
+            decided_by,
+            window,
+            pays,
+            tie,
+            tails,
+            doubt,
+            half_life,
+            step,
+            moves,
+            volatility,
+        })
     }
 }
 
@@ -77,7 +93,20 @@ fn reference(reader: &mut ParamReader) -> Result<(Teller, Box<str>), RuleError> 
         Some(("index", name)) if !name.is_empty() => Ok((Teller::Index, name.into())),
         Some(("venue", name)) if !name.is_empty() => Ok((Teller::Venue, name.into())),
         Some(("told", name)) if !name.is_empty() => Ok((Teller::Told, name.into())),
-        _ => Err(reader.wrong(KEY, "index, venue or told and a name, such as \"index btc\"", text)),
+        Some(("trades", name)) if name.contains(' ') => Ok((Teller::Trades, name.into())),
+        _ => {
+            let wanted = "index, venue, told or trades and a name, such as \"index btc\"";
+            Err(reader.wrong(KEY, wanted, text))
+        }
+    }
+}
+
+fn decided_by(reader: &mut ParamReader) -> Result<Option<Box<str>>, RuleError> {
+    const KEY: &str = "decided_by";
+    let Some(text) = reader.take(KEY) else { return Ok(None) };
+    match text.split_once(' ') {
+        Some(("told", name)) if !name.is_empty() => Ok(Some(name.into())),
+        _ => Err(reader.wrong(KEY, "told and a name, such as \"told means\"", text)),
     }
 }
 

@@ -6,6 +6,7 @@ use super::early::Strangers;
 use super::estimates::Estimates;
 use super::levels::LevelWatch;
 use super::lines::Lines;
+use super::prints::Senses;
 use super::second::Seconds;
 use super::terms::References;
 use crate::book::Book;
@@ -93,6 +94,8 @@ pub(super) struct World {
     pub(super) estimates: Estimates,
     /// What contracts settle on, and are worth by that.
     pub(super) references: References,
+    /// How the aggressors of trades agree with the books.
+    pub(super) senses: Senses,
     pub(super) counters: Counters,
     /// Evidence for and against books that are gone.
     pub(super) evidence_gone: EvidenceCounts,
@@ -119,6 +122,7 @@ impl World {
             own: Vec::new(),
             estimates: Estimates::default(),
             references: References::default(),
+            senses: Senses::default(),
             counters: Counters::default(),
             evidence_gone: EvidenceCounts::default(),
             last_error: None,

@@ -9,7 +9,7 @@
 //! | family | opening, closing | tie |
 //! |---|---|---|
 //! | mean of 60 on an index | [`Measure::Mean`] | yes |
-//! | 60-second mean that the venue relays | [`Measure::Tick`] of the stream of means | yes |
+//! | 60-second mean that the venue relays | what is relayed ([`Window::decide`]), else [`Measure::Mean`] | yes |
 //! | hourly candle | [`Measure::First`], [`Measure::Last`] | yes |
 //! | noon to noon | [`Measure::Last`] twice | half each |
 //!

@@ -13,7 +13,8 @@ pub enum Measure {
     Tick,
     /// The first tick at that time or after: the open of a candle.
     First,
-    /// The last tick before that time: the close of a candle.
+    /// The last tick before that time, of those with one time the one told last: the close of a
+    /// candle.
     Last,
 }
 
@@ -44,14 +45,23 @@ pub(super) struct Point {
     before: Option<Tick>,
     exact: Option<Tick>,
     after: Option<Tick>,
+    /// Whether ticks were lost since the last one before the moment.
+    lost: bool,
 }
 
 impl Boundary {
     pub(super) fn new(at: Nanos, measure: Measure) -> Option<Self> {
         Some(match measure {
             Measure::Mean(sampling) => Self::Mean(Mean::new(at, sampling)?),
-            _ => Self::Point(Point { at, measure, before: None, exact: None, after: None }),
+            _ => Self::Point(Point { at, measure, before: None, exact: None, after: None, lost: false }),
         })
+    }
+
+    /// Ticks were lost since the newest one: a first and a last one around them are not known.
+    pub(super) fn lose(&mut self) {
+        if let Self::Point(point) = self {
+            point.lost |= point.exact.is_none() && point.after.is_none();
+        }
     }
 
     pub(super) fn tick(&mut self, at: Nanos, value: Value) {
@@ -88,11 +98,17 @@ impl Boundary {
 }
 
 impl Point {
-    /// Of ticks with one time the first stays.
+    /// Of ticks with one time the first stays, but where the last one counts.
     fn tick(&mut self, tick: Tick) {
         if !tick.is_sound() {
             return;
         }
+        if self.measure == Measure::Last
+            && let Some(held) = self.before.as_mut().filter(|held| held.at == tick.at)
+        {
+            *held = tick;
+        }
+        self.lost &= tick.at >= self.at;
         let (slot, newer) = match tick.at.cmp(&self.at) {
             std::cmp::Ordering::Less => (&mut self.before, true),
             std::cmp::Ordering::Equal => (&mut self.exact, true),
@@ -107,8 +123,8 @@ impl Point {
     fn reading(&self) -> Reading {
         let passed = self.exact.is_some() || self.after.is_some();
         let found = match self.measure {
-            Measure::First => self.exact.or(self.after),
-            Measure::Last => self.before.filter(|_| passed),
+            Measure::First => self.exact.or(self.after).filter(|_| !self.lost),
+            Measure::Last => self.before.filter(|_| passed && !self.lost),
             Measure::Tick | Measure::Mean(_) => self.exact,
         };
         match found {

@@ -2,7 +2,7 @@
 
 use super::mean::{Ahead, Mean};
 use super::reading::{Boundary, Measure, Reading};
-use super::{VALUE_MAX, Value};
+use super::{Tick, VALUE_MAX, Value};
 use crate::time::Nanos;
 use std::fmt;
 
@@ -78,10 +78,14 @@ impl std::error::Error for BadWindow {}
 /// A window and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Window {
+    /// Its start and its end, and what was read there.
+    times: [Nanos; 2],
     opening: Boundary,
     closing: Boundary,
     tie: Tie,
     told: Option<Value>,
+    /// What a stream that decides told for its start and its end: the values themselves.
+    decided: [Option<Value>; 2],
 }
 
 impl Window {
@@ -95,13 +99,32 @@ impl Window {
         }
         let at = |time, measure| Boundary::new(time, measure).ok_or(BadWindow::Sampling);
         let (opening, closing) = (at(start, rule.opening)?, at(end, rule.closing)?);
-        Ok(Self { opening, closing, tie: rule.tie, told: None })
+        let (times, tie) = ([start, end], rule.tie);
+        Ok(Self { times, opening, closing, tie, told: None, decided: [None; 2] })
     }
 
     /// Takes a tick of the reference, in any order.
     pub fn tick(&mut self, at: Nanos, value: Value) {
         self.opening.tick(at, value);
         self.closing.tick(at, value);
+    }
+
+    /// Takes a value of the stream that decides, such as the means that a venue relays. Stamped with
+    /// the start or the end it is the value there, whatever was read; any other says nothing.
+    pub fn decide(&mut self, at: Nanos, value: Value) {
+        if (Tick { at, value }).is_sound() {
+            for (time, decided) in self.times.iter().zip(&mut self.decided) {
+                if at == *time {
+                    *decided = Some(value);
+                }
+            }
+        }
+    }
+
+    /// Ticks of the reference were lost since the newest one.
+    pub fn lose(&mut self) {
+        self.opening.lose();
+        self.closing.lose();
     }
 
     /// Takes the strike that the venue states, which overrules the opening value that was read.
@@ -119,19 +142,25 @@ impl Window {
     /// What was read at its start.
     #[must_use]
     pub fn opening(&self) -> Reading {
-        self.opening.reading()
+        self.decided[0].map_or_else(|| self.opening.reading(), Reading::Known)
     }
 
     /// What was read at its end.
     #[must_use]
     pub fn closing(&self) -> Reading {
-        self.closing.reading()
+        self.decided[1].map_or_else(|| self.closing.reading(), Reading::Known)
+    }
+
+    /// Whether the stream that decides told the values at its start and at its end.
+    #[must_use]
+    pub fn decided(&self) -> [bool; 2] {
+        self.decided.map(|value| value.is_some())
     }
 
     /// The strike: as the venue states it, else as it was read.
     #[must_use]
     pub fn strike(&self) -> Option<Value> {
-        match (self.told, self.opening.reading()) {
+        match (self.told, self.opening()) {
             (Some(told), _) => Some(told),
             (None, Reading::Known(value)) => Some(value),
             (None, _) => None,
@@ -150,7 +179,9 @@ impl Window {
     /// What is expected of the closing value; `None` before the first tick.
     #[must_use]
     pub fn ahead(&self) -> Option<Ahead> {
-        self.closing.ahead()
+        let ahead = self.closing.ahead()?;
+        let Some(expected) = self.decided[1] else { return Some(ahead) };
+        Some(Ahead { expected, variance_s: 0.0, ..ahead })
     }
 
     /// What the samples to come must average at least for the answer yes; `None` where the window
@@ -168,7 +199,11 @@ impl Window {
             return Outcome::Unknown;
         }
         let Some(strike) = self.strike() else { return Outcome::Open };
-        match (self.closing.reaches(strike), self.tie) {
+        let reaches = match self.decided[1] {
+            Some(value) => Some(value >= strike),
+            None => self.closing.reaches(strike),
+        };
+        match (reaches, self.tie) {
             (None, _) => Outcome::Open,
             (Some(false), _) => Outcome::No,
             // Not above: not even by one unit.
@@ -179,6 +214,7 @@ impl Window {
 
     fn equals(&self, strike: Value) -> bool {
         match &self.closing {
+            _ if self.decided[1].is_some() => self.decided[1] == Some(strike),
             Boundary::Mean(mean) => mean.sum() == strike * Value::from(mean.samples()),
             Boundary::Point(_) => self.closing.reading() == Reading::Known(strike),
         }

@@ -9,6 +9,7 @@ use crate::fair::{Answers, FairValue, WindowStanding};
 use crate::histogram::Histogram;
 use bookfeed_core::book::integrity::Evidence;
 use bookfeed_core::engine::Question;
+use bookfeed_core::instrument::Venue;
 use bookfeed_core::sequence::reputation::Reputation;
 use bookfeed_core::signals::Refusal;
 use bookfeed_core::update::INDEX_SIZE;
@@ -228,6 +229,7 @@ impl Engine {
             ("delay_growths", c.delay_growths),
             ("unannounced_frames", c.unannounced_frames),
             ("trades", c.trades),
+            ("turned_aggressors", c.turned_aggressors),
             ("hashes_checked", c.hashes_checked),
             ("hash_searches", c.hash_searches),
             ("transitions", c.transitions),
@@ -265,6 +267,20 @@ impl Engine {
         let rest = Reputation::NAMES.into_iter().zip(self.inner.rest_answers(Some(conn))).collect();
         let relay = Reputation::NAMES.into_iter().zip(self.inner.relay_answers(Some(conn))).collect();
         said.chain([("rest", rest), ("relay", relay)]).collect()
+    }
+
+    /// How the aggressors of a spot venue's trades agree with its books: trades apart from the mid
+    /// before them (``decided``), those on their aggressor's side of it (``agreed``), and how often
+    /// less than 40 of 100 were (``alarms``). Venues without such trades are left out.
+    fn senses(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+        let told = Venue::ALL.into_iter().map(|venue| (venue.name(), self.inner.sense(venue)));
+        told.filter(|(_, sense)| sense.decided > 0)
+            .map(|(name, sense)| {
+                let counts =
+                    [("decided", sense.decided), ("agreed", sense.agreed), ("alarms", sense.alarms)];
+                (name, BTreeMap::from(counts))
+            })
+            .collect()
     }
 
     /// How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);
