@@ -86,7 +86,9 @@ SECOND: Final = 330
 FRAMED: Final = 950
 # For recordings served in their venue's protocol.
 NATIVE: Final = 330
-SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE)
+# For each market's own rule of settlement, wrong stamps at spot venues, and what is told of sinks.
+RULED: Final = 450
+SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE, RULED)
 WORDS_MAX: Final = (
     FRAMED + FACES + BESIDE + DEPLOYED + CHAIN + WITNESS + KEEPING + SECOND + sum((*SPENT, *SUMMED))
 )

@@ -35,7 +35,7 @@ def test_all_but_the_stamps_is_as_it_was(venue: str) -> None:
     clean = frames(venue)
     for cell in WORLD[venue].cells["F29"]:
         variant = cell.partition(":")[2]
-        fault = WORLD[venue].fault("stamp", at_frame=AT, variant=variant, conn=0)
+        fault = SpotFault("stamp", at_frame=AT, variant=variant, conn=0)
         hurt = frames(venue, fault)
         assert len(hurt) == len(clean)
         changed = [a for a, b in zip(hurt, clean, strict=True) if a.payload != b.payload]
@@ -85,7 +85,7 @@ def test_wrong_stamps_end_in_time_or_after_so_many_messages() -> None:
 
 @pytest.mark.parametrize("venue", PLAYS)
 def test_stamps_that_are_wrong_for_a_moment_are_right_again(venue: str) -> None:
-    fault = WORLD[venue].fault("stamp", at_frame=AT, variant="behind", conn=0, duration_s=0.0)
+    fault = SpotFault("stamp", at_frame=AT, variant="behind", conn=0, duration_s=0.0)
     same = [
         a.payload == b.payload for a, b in zip(frames(venue, fault), frames(venue), strict=True)
     ]

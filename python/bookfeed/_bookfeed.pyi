@@ -73,6 +73,7 @@ __all__ = [
     "JournalEncoder",
     "JournalError",
     "JournalReader",
+    "LevelRows",
     "LeadLag",
     "Notice",
     "PaperFill",
@@ -737,9 +738,10 @@ class Histogram:
 class LevelRows:
     """The best ``depth`` levels a side of an engine's books as rows of int64.
 
-    A row is ``5 + 4 * depth`` numbers: time, instrument, epoch, places in ``STATES`` and ``CAUSES``;
-    then for each level price and size of the bid, price and size of the ask, ``ABSENT`` where there
-    is none, or none is known of. There is one where a book differs from the row before it.
+    A row is ``5 + 4 * depth`` numbers: time, instrument, epoch, places in ``STATES`` and
+    ``CAUSES``; then for each level price and size of the bid, price and size of the ask,
+    ``ABSENT`` where there is none, or none is known of. There is one where a book differs from
+    the row before it.
     """
 
     def __new__(cls, depth: int) -> LevelRows: ...
@@ -748,8 +750,8 @@ class LevelRows:
     def look(self, engine: Engine, ts: int) -> None:
         """Rows of the books that were noted, as they are now; ``ts`` is their time."""
     def look_waiting(self, engine: Engine, ts: int) -> None:
-        """The same for the books that updates are about which wait in the engine and were not looked
-        at; ``drained`` has to be told once they were handed over.
+        """The same for the books that updates are about which wait in the engine and were not
+        looked at; ``drained`` has to be told once they were handed over.
         """
     def drained(self) -> None:
         """No update waits in the engine any more."""

@@ -7,9 +7,10 @@ use pyo3::types::PyBytes;
 
 /// The best ``depth`` levels a side of an engine's books as rows of int64.
 ///
-/// A row is ``5 + 4 * depth`` numbers: time, instrument, epoch, places in ``STATES`` and ``CAUSES``;
-/// then for each level price and size of the bid, price and size of the ask, ``ABSENT`` where there
-/// is none, or none is known of. There is one where a book differs from the row before it.
+/// A row is ``5 + 4 * depth`` numbers: time, instrument, epoch, places in ``STATES`` and
+/// ``CAUSES``; then for each level price and size of the bid, price and size of the ask,
+/// ``ABSENT`` where there is none, or none is known of. There is one where a book differs from
+/// the row before it.
 #[pyclass(module = "bookfeed._bookfeed")]
 pub struct LevelRows {
     inner: level_rows::LevelRows,
@@ -32,8 +33,8 @@ impl LevelRows {
         self.inner.look(&engine.inner, ts);
     }
 
-    /// The same for the books that updates are about which wait in the engine and were not looked
-    /// at; ``drained`` has to be told once they were handed over.
+    /// The same for the books that updates are about which wait in the engine and were not
+    /// looked at; ``drained`` has to be told once they were handed over.
     fn look_waiting(&mut self, engine: &mut Engine, ts: i64) {
         self.inner.note_waiting(&mut engine.inner);
         self.inner.look(&engine.inner, ts);

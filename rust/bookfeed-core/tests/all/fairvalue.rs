@@ -327,11 +327,16 @@ fn a_few_moves_are_enough_and_their_interval_says_how_few() {
         widths.push(off);
     }
     assert!(widths.is_sorted_by(|a, b| a > b) && widths[0] > 0.3, "{widths:?}");
-    // However great the doubt is, there is an interval.
+    // However great the doubt is, there is an interval: from what nothing is known of to the least
+    // deviation that there can be.
     let ahead = window.ahead().unwrap();
     let doubt = Doubt { reference: 0, volatility: 100.0 };
     let fair = fair_value(payoff, &ahead, &volatility, Tails::NORMAL, doubt, END).unwrap();
-    assert!(fair.low <= fair.price && fair.low < 520_000_000 && fair.high > 900_000_000, "{fair:?}");
+    let outlook = |sd| Outlook { expected: ahead.expected, sd };
+    let least = fair.sd as f64 / 1e18 / (1.0 + 100.0 * volatility.relative_error());
+    let highest = payoff.probability(outlook(least), Tails::NORMAL);
+    assert!((500_000_000..fair.price).contains(&fair.low), "{fair:?}");
+    assert!((fair.high - highest).abs() <= 1 && fair.high > fair.price, "{fair:?} {highest}");
 }
 
 #[test]

@@ -220,8 +220,8 @@ fn an_instrument_that_is_gone_has_no_terms() {
 fn bad_terms_say_what_is_allowed() {
     let (mut engine, ids) = engine(1);
     for (more, complaint) in [
-        (("reference", "btc"), "terms: reference must be index, venue or told and a name"),
-        (("reference", "index "), "terms: reference must be index, venue or told and a name"),
+        (("reference", "btc"), "terms: reference must be index, venue, told or trades and a name"),
+        (("reference", "index "), "terms: reference must be index, venue, told or trades and a name"),
         (("end_ts", "1790000100000000000"), "terms: a window must end after it starts"),
         (("end_ts", "soon"), "terms: end_ts must be Unix nanoseconds"),
         (("samples", "0"), "terms: a mean needs 1 to 3,600 samples"),
@@ -234,7 +234,7 @@ fn bad_terms_say_what_is_allowed() {
         (("scale", "0"), "terms: the scale must be above 0"),
         (("scale", "101"), "terms: scale must be at most 100"),
         (("step_ms", "300000"), "terms: the half-life must be longer than the least step"),
-        (("venue", "x"), "terms: no parameter \"venue\"; there are reference, at_least"),
+        (("venue", "x"), "terms: no parameter \"venue\"; there are reference, decided_by"),
     ] {
         let error = engine.add_terms(ids[0], &terms(&[more]), 1).unwrap_err();
         assert!(error.0.contains(complaint), "{more:?}: {error}");
