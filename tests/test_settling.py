@@ -203,15 +203,6 @@ def test_which_end_of_a_mean_has_a_sample_may_be_stated() -> None:
     assert world.stated()[0]["endpoints"] == "start"
 
 
-def test_a_candle_opens_with_its_first_price() -> None:
-    candle = replace(UP_DOWN, regime=Regime("candle", None, STREAM))
-    for hours, opening in ((1, "first"), (24, "last")):
-        world = World()
-        world.settling.look(replace(candle, close_ts=T0 + hours * 3_600 * S))
-        (terms,) = world.stated()
-        assert (terms["opening"], terms["closing"]) == (opening, "last"), hours
-
-
 def told_by(origin: str, topic: str, symbol: str, dollars: int) -> PricePoint:
     return PricePoint(
         topic=topic, symbol=symbol, value_e18=dollars * E18, price_e9=dollars * 10**9, ts_event=T0,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bookfeed.scorecard.campaigns.binance_kraken import PLAYS
-from bookfeed.scorecard.campaigns.spot_worlds import WORLDS
+from bookfeed.scorecard.campaigns.binance_kraken_worlds import WORLDS
 from bookfeed.sim.spot_faults import SpotFault
 from bookfeed.sim.spot_stamps import SLIP_MESSAGES, WrongStamps, pattern
 from bookfeed.sim.spot_stream import SpotItem

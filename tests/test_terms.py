@@ -354,7 +354,7 @@ async def test_a_feed_is_told_of_contracts_and_references() -> None:
             fair, window = feed.fair_value(symbol), feed.window(symbol)
             with pytest.raises(ValueError, match="below 10"):
                 feed.tell_reference("btc", START, 10**31)
-            with pytest.raises(EngineError, match="reference must be index, venue or told"):
+            with pytest.raises(EngineError, match="reference must be index, venue, told or trades"):
                 feed.add_terms(symbol, terms("btc"))
     finally:
         await server.close()

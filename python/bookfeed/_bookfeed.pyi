@@ -73,8 +73,8 @@ __all__ = [
     "JournalEncoder",
     "JournalError",
     "JournalReader",
-    "LevelRows",
     "LeadLag",
+    "LevelRows",
     "Notice",
     "PaperFill",
     "RelayBatch",
@@ -1267,8 +1267,8 @@ class Volatility:
         """Takes a tick: Unix nanoseconds, and a value in 1e-18."""
     @property
     def variance(self) -> float | None:
-        """Variance of the logarithm a second; ``None`` until nine tenths of all weights are had,
-        or as much as 20 moves that count alike.
+        """Variance of the logarithm a second; ``None`` until nine tenths of all weights are had, or
+        as much as 20 moves that count alike.
         """
     @property
     def sigma(self) -> float | None:
@@ -1310,8 +1310,8 @@ class FairValue:
         """How old the newest move is that the volatility was measured by, nanoseconds."""
     @property
     def books_age_ns(self) -> int:
-        """How old the newest evidence was for the oldest book that the newest tick of the
-        reference was made of, nanoseconds; 0 of a reference that is told.
+        """How old the newest evidence was for the oldest book that the newest tick of the reference
+        was made of, nanoseconds; 0 of a reference that is told.
         """
     @property
     def books(self) -> int:
@@ -1633,8 +1633,8 @@ class Engine:
         self, name: str, ts_event: int, value_e18: int, ts: int, *, of: int = 0
     ) -> int:
         """Tells a value of the reference ``"told NAME"``, in 1e-18, and the time it is of (Unix
-        nanoseconds); ``of`` has a bit for each constituent that it was estimated from. Returns
-        the number of records that wait.
+        nanoseconds); ``of`` has a bit for each constituent that it was estimated from. Returns the
+        number of records that wait.
         """
     def tell_touch(
         self,
@@ -1818,9 +1818,9 @@ class Engine:
         A heartbeat is none.
         """
     def senses(self) -> dict[str, dict[str, int]]:
-        """How the aggressors of a spot venue's trades agree with its books: trades apart from the
-        mid before them (``decided``), those on their aggressor's side of it (``agreed``), and how
-        often less than 40 of 100 were (``alarms``). Venues without such trades are left out.
+        """How the aggressors of a spot venue's trades agree with its books: trades apart from the mid
+        before them (``decided``), those on their aggressor's side of it (``agreed``), and how often
+        less than 40 of 100 were (``alarms``). Venues without such trades are left out.
         """
     def untrusted(self) -> dict[str, int]:
         """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -91,7 +91,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "swap": _NUMBERED | _SUMS | _BESIDE,
     "delay": _QUIET,
     # Only where there is no other order, or nobody could be right without one.
-    "stamp": frozenset({"malformed", "out_of_order", "withheld"}),
+    "stamp": frozenset({"malformed", "out_of_order", "withheld", "crossed"}),
     "malformed": _ANY,
     "bit_flip": _ANY,
     "unknown": frozenset(),
