@@ -1818,9 +1818,9 @@ class Engine:
         A heartbeat is none.
         """
     def senses(self) -> dict[str, dict[str, int]]:
-        """How the aggressors of a spot venue's trades agree with its books: trades apart from the mid
-        before them (``decided``), those on their aggressor's side of it (``agreed``), and how often
-        less than 40 of 100 were (``alarms``). Venues without such trades are left out.
+        """How the aggressors of a spot venue's trades agree with its books: trades apart from the
+        mid before them (``decided``), those on their aggressor's side of it (``agreed``), and how
+        often less than 40 of 100 were (``alarms``). Venues without such trades are left out.
         """
     def untrusted(self) -> dict[str, int]:
         """How often ``BookView.trusted`` refused a book, by reason (``Untrusted.reason``);

@@ -269,9 +269,9 @@ impl Engine {
         said.chain([("rest", rest), ("relay", relay)]).collect()
     }
 
-    /// How the aggressors of a spot venue's trades agree with its books: trades apart from the mid
-    /// before them (``decided``), those on their aggressor's side of it (``agreed``), and how often
-    /// less than 40 of 100 were (``alarms``). Venues without such trades are left out.
+    /// How the aggressors of a spot venue's trades agree with its books: trades apart from the
+    /// mid before them (``decided``), those on their aggressor's side of it (``agreed``), and how
+    /// often less than 40 of 100 were (``alarms``). Venues without such trades are left out.
     fn senses(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
         let told = Venue::ALL.into_iter().map(|venue| (venue.name(), self.inner.sense(venue)));
         told.filter(|(_, sense)| sense.decided > 0)
