@@ -45,6 +45,19 @@ _SHARED: Final = {
     "F21": ("restart",),
     "F29": _stamps(),
 }
+# Where a whole book is asked by REST, and the venue says before it ends a connection.
+_BY_REST: Final = {
+    "F17": ("disconnect & rest_late", "disconnect & rest_short"),
+    "F18": ("disconnect & rest_stale",),
+    "F26": (
+        "disconnect & rest_error:429",
+        "disconnect & rest_error:418",
+        "disconnect & rest_error:500",
+        "disconnect & rest_malformed:truncated",
+        "disconnect & rest_malformed:bad_number",
+    ),
+    "F38": ("shutdown",),
+}
 WORLDS: Final = (
     World(
         "binance",
@@ -53,16 +66,9 @@ WORLDS: Final = (
         binance_drawn,
         {
             **_SHARED,
+            **_BY_REST,
             "F29": _stamps("millis", "micros"),
             "F14": ("drop", "gap", "rewind"),
-            "F17": ("disconnect & rest_late", "disconnect & rest_short"),
-            "F18": ("disconnect & rest_stale",),
-            "F26": (
-                "disconnect & rest_error:429", "disconnect & rest_error:418",
-                "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
-                "disconnect & rest_malformed:bad_number",
-            ),
-            "F38": ("shutdown",),
         },
         SILENCE_NS,
         {
@@ -105,15 +111,8 @@ WORLDS: Final = (
         bitstamp_drawn,
         {
             **_SHARED,
+            **_BY_REST,
             "F29": _stamps("micros"),
-            "F17": ("disconnect & rest_late", "disconnect & rest_short"),
-            "F18": ("disconnect & rest_stale",),
-            "F26": (
-                "disconnect & rest_error:429", "disconnect & rest_error:418",
-                "disconnect & rest_error:500", "disconnect & rest_malformed:truncated",
-                "disconnect & rest_malformed:bad_number",
-            ),
-            "F38": ("shutdown",),
         },
         SILENCE_NS,
         {"duplicate": APPLIED_ONCE},
