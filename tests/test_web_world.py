@@ -8,8 +8,8 @@ import orjson
 
 from bookfeed import SIGNAL_DTYPE, UPDATE_DTYPE, Batch
 from bookfeed._bookfeed import CAUSES, SIGNAL_PHASES, STATES, UPDATE_KINDS
-from bookfeed.feed.worth import FAIR_AGE_MAX_NS
 from bookfeed.names import Names
+from bookfeed.rules.terms import FAIR_AGE_MAX_NS
 from bookfeed.web.channels import Channels, Subscription
 from bookfeed.web.clients import Client
 from bookfeed.web.metrics import families

@@ -10,9 +10,10 @@ from typing import Any, Final, Self
 from bookfeed._bookfeed import FairValue
 from bookfeed.compat import shapes
 from bookfeed.compat.platform import Platform
-from bookfeed.feed.worth import FAIR_AGE_MAX_NS, reference_ts
+from bookfeed.feed.worth import reference_ts
 from bookfeed.market import Market
 from bookfeed.records import Signal, Update
+from bookfeed.rules.terms import FAIR_AGE_MAX_NS
 
 TRADES_MAX: Final = 1_000
 """So many of the newest trades are remembered."""

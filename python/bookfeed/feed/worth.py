@@ -25,8 +25,6 @@ E18_MAX: Final = 10**30
 """No value of a reference is as great, in 1e-18."""
 TERMS_AFTER_S: Final = 10.0
 """So long terms may take to be there before a rule that needs them is warned of."""
-FAIR_AGE_MAX_NS: Final = 5_000_000_000
-"""What a contract is worth is told to others for so long after its reference was heard last."""
 CONSTITUENTS: Final = ("coinbase", "kraken", "bitstamp", "gemini", "cryptocom")
 """Venues whose books an index is made of that nobody configured, as far as the feed has them."""
 OF_LISTINGS: Final = "listed"

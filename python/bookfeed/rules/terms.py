@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Measure = Literal["mean", "tick", "first", "last"]
+FAIR_AGE_MAX_NS: Final = 5_000_000_000
+"""What a contract is worth is told to others for so long after its reference was heard last."""
 
 
 @dataclass(frozen=True, slots=True)

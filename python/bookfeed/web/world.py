@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from bookfeed._bookfeed import STATES, UPDATE_KINDS, Batch
-from bookfeed.feed.worth import FAIR_AGE_MAX_NS
 from bookfeed.names import Names, name_of
 from bookfeed.records import UPDATE_BYTES, Signal, Update, signals
 from bookfeed.records.objects import BELIEVED, signal_object, update_object
 from bookfeed.rules.alerts import OF_ACCOUNT
+from bookfeed.rules.terms import FAIR_AGE_MAX_NS
 from bookfeed.venues.spot import OUTCOME as SPOT
 
 FeedState = Literal["heard", "silent", "lost"]
