@@ -128,7 +128,8 @@ async def test_a_reader_that_comes_late_knows_the_signals_that_are_open(
         feed.on_signal(lambda one: told.update({one.id: one}))
         await feed.wait_live(PATIENCE_S)
         (await server.peer(0)).text(book_frame(YES, "0.45"))
-        # The sink has it a moment later than whoever is in the feed.
+        # Told of the new bid, and the sink has it a moment later than whoever is in the feed.
+        await until(lambda: any(one.phase == "update" for one in told.values()))
         await until(lambda: len(told) == 2 and not feed.sink_status()[0].queued)
         async with following(path) as reader:
             await until(lambda: reader.remote.heard and reader.remote.complete)

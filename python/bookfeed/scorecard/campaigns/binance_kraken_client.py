@@ -96,9 +96,10 @@ class Client(ABC, Generic[S]):
         """The books that a fault may cost something: its own, those of its connection, or all."""
         if event.fault.kind == "restart":  # of the venue
             return self.symbols
-        return list(event.assets) or [
-            symbol for symbol in self.symbols if self.stream.conn_of(symbol) == event.conn
-        ]
+        if event.assets and event.fault.kind != "stamp":
+            return list(event.assets)
+        # Stamps are wrong for all of a connection, whichever book they were wrong of at first.
+        return self._on(event.conn)
 
     def take(self, item: SpotItem) -> None:
         """One item of the stream."""
@@ -146,14 +147,19 @@ class Client(ABC, Generic[S]):
         self.mend_ns[symbol] = ts + MEND_EVERY_NS
         self.asked[symbol] += 1
         if view.cause == "silence" or self.asked[symbol] > MENDS_MAX:
-            self.stream.reconnect(self.stream.conn_of(symbol))
+            conn = self.stream.conn_of(symbol)
+            self.stream.reconnect(conn)
             self.brought.add("disconnected")
-            self.asked[symbol] = 0
+            # The new connection owes nothing for what the old one did not give.
+            self.asked -= Counter({one: self.asked[one] for one in self._on(conn)})
             return
         if view.state != "syncing":
             self.engine.resync_begin(view.instrument, ts)
         self.ask(symbol)
         self.drain()
+
+    def _on(self, conn: int) -> list[str]:
+        return [symbol for symbol in self.symbols if self.stream.conn_of(symbol) == conn]
 
     def drain(self) -> None:
         """Takes in what changed, and plans to mend what was lost."""
