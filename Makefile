@@ -37,7 +37,7 @@ RUST_SOURCES := $(shell find rust/bookfeed-core/src rust/bookfeed-py/src -name '
 	test-quick test-long wheel wheels crowd kills bench bench-quick instructions instructions-kept \
 	fuzz fuzz-quick campaign arbitrage mutants autobahn hostile memory memory-quick oracles score \
 	score-quick score-tested \
-	sinks-cost dashboard-frames score-page soak soak-faults rolling rolling-day services versus nautilus \
+	sinks-cost index-cost dashboard-frames score-page soak soak-faults rolling rolling-day services versus nautilus \
 	another-cpython picture clean
 
 help: ## this list
@@ -215,6 +215,9 @@ bench-quick: setup $(STAMPS)/bench-tools ## about a minute, prints; for a look, 
 
 sinks-cost: setup $(STAMPS)/bench-tools ## what all sinks at once, 200 dashboards and servers that stall cost the feed
 	$(PY) -m benches.sinks_cost $(if $(ROUNDS),--rounds $(ROUNDS))
+
+index-cost: setup ## what work on an index costs the feed: the demo of one price with it and without
+	$(PY) -m benches.index_cost $(if $(ROUNDS),--rounds $(ROUNDS))
 
 dashboard-frames: setup $(STAMPS)/bench-tools ## how smoothly the dashboard draws 2,000 changes a second; SCREENS=DIRECTORY
 	$(PY) -m benches.dashboard $(if $(SCREENS),--screens $(SCREENS))
