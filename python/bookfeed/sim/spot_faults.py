@@ -64,6 +64,17 @@ lag         what is said of one symbol arrives later and later, while that of ot
 Not drawn at random, and none where one count runs through all symbols of a connection.
 """
 
+SNAPSHOT: Final[dict[str, tuple[str, ...]]] = {
+    "snapshot": ("lost", "late", "foreign", "again"),
+}
+"""
+snapshot    a whole book is not as it should be: it does not come; it comes after the first change
+            that rests on it; one of a symbol that was not asked for comes instead; or it comes once
+            more, when it is old
+
+None where whole books are asked for by REST.
+"""
+
 Duty = Literal["none", "prompt", "resync", "silence", "reconnect", "unprovable"]
 """
 What a right client owes the books that a fault names (all of them, if it names none).
@@ -81,6 +92,8 @@ End = Literal["", "disconnect", "reset", "restart", "shutdown", "stumble"]
 venue itself stumbles after the frame, in its own way.
 """
 
+# How a message says that it tells a whole book, where it says so.
+_SNAPSHOT: Final = re.compile(rb'"type":"snapshot"')
 # What a freeze holds back that leaves signs of life alone; other numbers stand for one book.
 _DATA: Final = -2
 _ENDS: Final[dict[str, End]] = {
@@ -195,6 +208,8 @@ class SpotInjector(Injector[SpotFault, Out]):
             return False
         if fault.message is not None:
             return out.kind == fault.message
+        if fault.kind == "snapshot":
+            return out.is_book and (out.whole or _SNAPSHOT.search(out.payload) is not None)
         has_stamp = fault.kind != "stamp" or self._wording.stamps.search(out.payload) is not None
         return out.is_book and has_stamp
 
@@ -252,6 +267,8 @@ class SpotInjector(Injector[SpotFault, Out]):
                 frames = link.with_waiting(_key(out), out)
             case "refused":
                 frames, spoiled, duty = link.with_waiting(_key(out), out), (), "none"
+            case "snapshot":
+                frames, duty = self._snapshot(fault, link, out)
             case "unknown" | "foreign":
                 frames, duty = self._besides(fault, link, out), "none"
             case "malformed" | "bit_flip":
@@ -284,13 +301,23 @@ class SpotInjector(Injector[SpotFault, Out]):
             wrong.messages -= out.is_book
         return out._replace(payload=wrong.put(self._wording.stamps, out.payload))
 
+    def _snapshot(
+        self, fault: SpotFault, link: Link[Out], out: Out
+    ) -> tuple[tuple[Out, ...], Duty]:
+        """What comes of a whole book; one that is not there, or not yet, makes no book live."""
+        if fault.variant == "again":
+            link.repeat_later(out)
+            return link.with_waiting(_key(out), out), self._after(fault, out)
+        if fault.variant == "late":
+            link.held = (_key(out), out)
+            return (), self._after(fault, out)
+        frames = (_of_a_stranger(out),) if fault.variant == "foreign" else ()
+        return frames, self._after(fault, out)
+
     def _besides(self, fault: SpotFault, link: Link[Out], out: Out) -> tuple[Out, ...]:
         """The frame with something beside it that means nothing to its reader."""
         if fault.kind == "foreign":
-            other = out.payload
-            for name in (out.symbol.encode(), out.symbol.lower().encode()):
-                other = other.replace(name, name[:1] * 3 + name)
-            return (Out(other, "foreign"), *link.with_waiting(_key(out), out))
+            return (_of_a_stranger(out), *link.with_waiting(_key(out), out))
         if fault.variant == "member":
             grown = out.payload[:1] + b'"unheard_of":[1,{"of":null}],' + out.payload[1:]
             return link.with_waiting(_key(out), out._replace(payload=grown))
@@ -315,6 +342,14 @@ class SpotInjector(Injector[SpotFault, Out]):
         else:
             data = data[:6]
         return out._replace(payload=data), change
+
+
+def _of_a_stranger(out: Out) -> Out:
+    """The frame as if it were about a symbol that nobody asked for."""
+    other = out.payload
+    for name in (out.symbol.encode(), out.symbol.lower().encode()):
+        other = other.replace(name, name[:1] * 3 + name)
+    return Out(other, "foreign")
 
 
 def _key(out: Out) -> int:

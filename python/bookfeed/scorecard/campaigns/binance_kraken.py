@@ -110,6 +110,8 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     # What the next message says of its own number may lie in what is lacking.
     "part": frozenset({"bbo_mismatch", "out_of_order"}),
     "refused": frozenset(),
+    # Where the first message has to be the whole book, a change in its place is none.
+    "snapshot": _NUMBERED | _SUMS | {"bbo_mismatch", "malformed"},
     "rest_late": frozenset(),
     "rest_stale": frozenset(),
     "rest_error": frozenset(),
@@ -242,7 +244,12 @@ def sides_in(truth: BookTruth) -> tuple[Levels, Levels]:
 
 
 class KrakenReferee(Referee[KrakenStream]):
-    """Books are as of the message that was heard last."""
+    """Books are as of the message that was heard last, and never of an older one than before."""
+
+    def __init__(self, client: Client[KrakenStream], report: Report) -> None:
+        super().__init__(client, report)
+        self._told = dict.fromkeys(client.symbols, 0)
+        """By symbol: the newest version that was heard of."""
 
     def hides(self, event: FaultEvent) -> bool:
         return event.duty in ("unprovable", "resync", "silence")
@@ -251,9 +258,12 @@ class KrakenReferee(Referee[KrakenStream]):
         return b'"type":"snapshot"' in item.payload[:60]
 
     def check(self, symbol: str, view: BookView, item: SpotItem) -> None:
-        if not view.live or not item.is_book:
+        if not item.is_book:
             return
-        truth = self.stream.truth.at(symbol, item.last)
+        self._told[symbol] = max(item.last, self._told[symbol])
+        if not view.live:
+            return
+        truth = self.stream.truth.at(symbol, self._told[symbol])
         assert truth is not None, "a message is of a version that is yet to come"
         depth = SUMMED if symbol in self.unproved else self.stream.depth
         true = top(truth, depth)

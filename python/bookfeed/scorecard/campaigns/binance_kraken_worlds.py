@@ -58,6 +58,15 @@ _BY_REST: Final = {
     ),
     "F38": ("shutdown",),
 }
+# Where a whole book comes by the stream, after it is subscribed to.
+_BY_STREAM: Final = {
+    "F17": (
+        "disconnect & snapshot:lost",
+        "disconnect & snapshot:late",
+        "disconnect & snapshot:foreign",
+    ),
+    "F18": ("disconnect & snapshot:again",),
+}
 WORLDS: Final = (
     World(
         "binance",
@@ -83,6 +92,7 @@ WORLDS: Final = (
         kraken_drawn,
         {
             **_SHARED,
+            **_BY_STREAM,
             "F20": ("checksum", "level:top", "corrupt:top"),
             "F39": ("refused",),
         },
@@ -96,6 +106,7 @@ WORLDS: Final = (
         coinbase_drawn,
         {
             **_SHARED,
+            **_BY_STREAM,
             # A bit that makes another number of one shows to nobody.
             "F09": ("malformed:truncated", "malformed:unattributable"),
             "F10": ("unknown:type", "unknown:member"),
@@ -124,8 +135,9 @@ WORLDS: Final = (
         gemini_drawn,
         {
             **_SHARED,
+            **_BY_STREAM,
             "F14": ("drop", "gap"),
-            "F18": ("disconnect & part:best",),
+            "F18": (*_BY_STREAM["F18"], "disconnect & part:best"),
             "F29": _stamps("nanos"),
         },
         SILENCE_NS,
@@ -138,6 +150,7 @@ WORLDS: Final = (
         gemini_v2_drawn,
         # Nothing is numbered: what is lost or overtaken shows to nobody.
         {row: faults for row, faults in _SHARED.items() if row not in ("F14", "F16")}
+        | _BY_STREAM
         | {"F29": _stamps("millis", "nanos")},
         SILENCE_NS,
         {"duplicate": APPLIED_ONCE},
@@ -150,6 +163,7 @@ WORLDS: Final = (
         cryptocom_drawn,
         {
             **_SHARED,
+            **_BY_STREAM,
             # A bit that makes another number of one shows to nobody.
             "F09": ("malformed:truncated", "malformed:unattributable"),
             "F14": ("drop", "chain:earlier", "chain:later"),

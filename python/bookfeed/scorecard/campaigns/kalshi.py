@@ -69,6 +69,7 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "reset": frozenset({"disconnected"}),
     "terminal": frozenset({"channel", "gap"}),
     "deltas-stop": frozenset({"withheld", "underflow", "crossed", "gap"}),
+    "snapshot": frozenset({"gap", "out_of_order", "malformed"}),
     "reset-behind-data": frozenset({"disconnected"}),
     # These concern no book.
     "lifecycle": frozenset(),
@@ -528,6 +529,11 @@ WORLDS: Final = (
             "F14": ("drop", "corrupt:seq"),
             "F15": ("duplicate:at_once", "duplicate:later"),
             "F16": ("swap",),
+            "F17": (
+                "disconnect & snapshot:lost", "disconnect & snapshot:late",
+                "disconnect & snapshot:foreign",
+            ),
+            "F18": ("disconnect & snapshot:again",),
             "F22": ("pause", "lifecycle:lost"),
             "F29": (
                 "stamp:ahead", "stamp:back", "stamp:seconds", "stamp:micros", "stamp:text",

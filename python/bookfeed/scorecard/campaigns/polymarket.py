@@ -36,6 +36,8 @@ MAX_DELAY_NS: Final = 1_000 * MS
 TIMER_NS: Final = 100 * MS
 RESYNC_AFTER_NS: Final = 40 * MS
 RESYNC_EVERY_NS: Final = 1_000 * MS
+ARRIVE_NS: Final = 2_000 * MS
+"""How long a book may take to come by itself."""
 DOUBTED_EVERY_NS: Final = 700 * MS
 """How often the client asks REST for a live book of a connection that is behind."""
 
@@ -72,8 +74,10 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     # These concern no book.
     "broadcast": frozenset(),
     "fill": frozenset(),
-    # It may come inside a batch.
-    "first-book": frozenset({"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch"}),
+    # It may come inside a batch; one that comes again is older than the changes before it.
+    "first-book": frozenset(
+        {"bbo_mismatch", "hash_mismatch", "crossed", "mirror_mismatch", "out_of_order"}
+    ),
     "pong": frozenset(),
     "absent": frozenset(),
     "stamp": frozenset({"out_of_order", "late", "hash_mismatch", "bbo_mismatch"}),
@@ -241,6 +245,8 @@ class Client:
             self.changes.append((ts, self.symbols[instrument], STATES[update["state"]], cause))
             if STATES[update["state"]] not in ("live", "suspect"):
                 self.answered_ns.pop(self.symbols[instrument], None)  # another run begins
+            if cause == "subscribed":
+                self.resync_ns[instrument] = ts + ARRIVE_NS
             if update["state"] == STALE and cause not in ("disconnected", "resolved"):
                 due = max(ts + RESYNC_AFTER_NS, self.next_resync_ns.get(instrument, 0))
                 self.resync_ns[instrument] = due
@@ -555,7 +561,11 @@ WORLDS: Final = (
                 "duplicate:at_once", "duplicate:reversed", "duplicate:later", "fill:again",
             ),
             "F16": ("swap",),
-            "F18": ("sibling-ghost:stream",),
+            "F17": (
+                "first-book:late & disconnect", "first-book:unstamped & disconnect",
+                "first-book:lost & disconnect", "first-book:foreign & disconnect",
+            ),
+            "F18": ("first-book:again & disconnect", "sibling-ghost:stream"),
             "F20": ("wrong_hash:one", "wrong_hash:all", "corrupt_size:one", "corrupt_size:all"),
             "F29": (
                 "stamp:ahead", "stamp:back", "stamp:seconds", "stamp:micros", "stamp:text",

@@ -12,12 +12,21 @@ from typing import Any, ClassVar, Final
 from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
+from bookfeed.sim.spot_faults import (
+    SNAPSHOT,
+    Duty,
+    Out,
+    SpotFault,
+    SpotInjector,
+    Wording,
+    random_faults,
+)
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
-from bookfeed.sim.spot_faults import Duty, Out, SpotFault, SpotInjector, Wording, random_faults
 from bookfeed.sim.spot_stamps import pattern
 
 COINBASE_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **{kind: ways for kind, ways in SHARED.items() if kind not in ("unknown", "foreign")},
+    **SNAPSHOT,
     "unknown": ("member", "type"),
     "corrupt": ("",),
     "refused": ("",),
@@ -41,7 +50,11 @@ _WORDING: Final = Wording(
 class CoinbaseFault(SpotFault):
     """One thing that will go wrong."""
 
-    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {**COINBASE_VARIANTS, **WITHOUT_REST}
+    KNOWN: ClassVar[Mapping[Any, tuple[str, ...]]] = {
+        **COINBASE_VARIANTS,
+        **SNAPSHOT,
+        **WITHOUT_REST,
+    }
 
 
 class CoinbaseInjector(SpotInjector):

@@ -12,12 +12,22 @@ from typing import Any, ClassVar, Final
 from bookfeed.sim.beside import WITHOUT_REST
 from bookfeed.sim.chance import seeded
 from bookfeed.sim.faults import Link
-from bookfeed.sim.spot_faults import LAG, Duty, Out, SpotFault, SpotInjector, Wording, random_faults
+from bookfeed.sim.spot_faults import (
+    LAG,
+    SNAPSHOT,
+    Duty,
+    Out,
+    SpotFault,
+    SpotInjector,
+    Wording,
+    random_faults,
+)
 from bookfeed.sim.spot_faults import VARIANTS as SHARED
 from bookfeed.sim.spot_stamps import pattern, stamps_but
 
 CRYPTOCOM_VARIANTS: Final[dict[str, tuple[str, ...]]] = {
     **SHARED,
+    **SNAPSHOT,
     **stamps_but("millis", "micros"),
     "corrupt": ("",),
     "chain": ("earlier", "later"),

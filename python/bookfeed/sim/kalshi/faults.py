@@ -39,6 +39,7 @@ KalshiFaultKind = Literal[
     "reset",
     "terminal",
     "deltas-stop",
+    "snapshot",
     "lifecycle",
     "pause",
     "reset-behind-data",
@@ -61,6 +62,8 @@ reset         the connection is torn down without a close frame (TCP RST)
 terminal      the subscription ends with an error, the connection stays
 deltas-stop   changes are kept back without a number, of all its markets or of one, while
               commands are still answered in order
+snapshot      a whole book is lost, is late by a message of its subscription, is of a market that
+              nobody asked for, or comes once more when it is old
 lifecycle     news of a market is lost, cannot be read, or its subscription is refused
 pause         the exchange as a whole stops trading, which no message says
 
@@ -79,6 +82,7 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "reset": ("",),
     "terminal": ("25", "10"),
     "deltas-stop": ("subscription", "market"),
+    "snapshot": ("lost", "late", "foreign", "again"),
     "lifecycle": ("lost", "malformed", "refused"),
     "pause": ("",),
     **OF_ANY,
@@ -243,6 +247,8 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                     link.repeat_later(out)
             case "swap":
                 link.held = (sid, out)
+            case "snapshot":
+                frames = _snapshot(fault.variant, link, out)
             case "malformed" | "corrupt":
                 data, change = self._damage(fault, out.payload)
                 frames = link.with_waiting(sid, out._replace(payload=data))
@@ -309,6 +315,20 @@ class KalshiInjector(Injector[KalshiFault, Out]):
         return data[:start] + new + data[end:], f"{fault.variant} {old!r} became {new!r}"
 
 
+def _snapshot(variant: str, link: Link[Out], out: Out) -> tuple[Out, ...]:
+    """What comes of a whole book at its place."""
+    if variant == "late":
+        link.held = (out.sid, out)
+    elif variant == "again":
+        link.repeat_later(out)
+        return link.with_waiting(out.sid, out)
+    elif variant == "foreign":
+        pattern, change = _CORRUPTIONS["ticker"]
+        other = pattern.sub(lambda found: found[0].replace(found[1], change(found[1])), out.payload)
+        return link.with_waiting(out.sid, out._replace(payload=other, tickers=()))
+    return ()
+
+
 def _books_of(session: KalshiSession) -> tuple[str, ...]:
     return tuple(sorted(session.tickers()))
 
@@ -373,6 +393,8 @@ def _fits(fault: KalshiFault, out: Out) -> bool:
         if fault.message is not None and out.kind != fault.message:
             return False
     if fault.kind == "deltas-stop" and out.kind != "orderbook_delta":
+        return False
+    if fault.kind == "snapshot" and out.kind != "orderbook_snapshot":
         return False
     if fault.kind == "corrupt" and not _CORRUPTIONS[fault.variant][0].search(out.payload):
         return False

@@ -76,7 +76,7 @@ sibling-ghost a book of 0.01 and 0.99 with a fresh time and a hash that fits it,
 fill          two fills of one transaction that are alike; or only a copy of a trade, behind newer
               changes of its book or anew on the next connection
 first-book    the initial books of the next connection come behind the first changes of them, with
-              their time stamps or without
+              their time stamps or without; they do not come, are of other assets, or come again
 
 The others are those ``OF_ANY`` venue.
 """
@@ -97,7 +97,7 @@ VARIANTS: Final[dict[FaultKind, tuple[str, ...]]] = {
     "ghost": ("",),
     "sibling-ghost": ("stream", "rest"),
     "fill": ("twice", "again", "anew"),
-    "first-book": ("late", "unstamped"),
+    "first-book": ("late", "unstamped", "lost", "foreign", "again"),
     **OF_ANY,
 }
 """The ways each kind can happen; the first is the default.
@@ -142,6 +142,7 @@ _NEWS_VALUE: Final = re.compile(rb'"(new_tick_size|winning_asset_id)":"[^"]*"')
 _KINDS_HIT: Final = {"lifecycle": _NEWS_KINDS, "fill": frozenset({"last_trade_price"})}
 _STAMP: Final = re.compile(rb'(?P<before>"timestamp":(?P<quote>"))(?P<ms>[0-9]+)')
 _TRANSACTION: Final = re.compile(rb'"transaction_hash":"(\w+)"')
+_ASSET: Final = re.compile(rb'"asset_id":"')
 _WHOLE_STAMP: Final = re.compile(rb'"timestamp":"[0-9]*"')
 
 
@@ -212,16 +213,19 @@ class FaultInjector(Injector[Fault, bytes]):
         return self._copies.of_new(asset_ids)
 
     def first_books(self, conn: int, books: bytes, now_ns: int) -> bytes | None:
-        """The initial books of a new connection; ``None`` if they come later."""
+        """The initial books of a new connection; ``None`` if they come later or never."""
         link = self._links.setdefault(conn, Link())
         fault = self._take(conn, link.frame, now_ns, lambda one: one.kind == "first-book")
         if fault is None:
             return books
+        self.log.append(FaultEvent(fault, now_ns, conn, link.frame, (), fault.variant))
         if fault.variant == "unstamped":
             books = _WHOLE_STAMP.sub(b'"timestamp":""', books)
-        link.repeat_later(books)
-        self.log.append(FaultEvent(fault, now_ns, conn, link.frame, (), fault.variant))
-        return None
+        if fault.variant in ("late", "unstamped", "again"):
+            link.repeat_later(books)
+        if fault.variant == "foreign":
+            return _ASSET.sub(rb"\g<0>9", books)
+        return books if fault.variant == "again" else None
 
     def deliver(
         self, conn: int, message: Message, mask: int, asset_ids: tuple[str, str], now_ns: int

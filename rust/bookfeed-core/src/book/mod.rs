@@ -34,6 +34,8 @@ use std::collections::VecDeque;
 
 /// The version of a book that no evidence has vouched for.
 const UNVERIFIED: u64 = u64::MAX;
+/// Stands for the time of a discarded change that said of no time.
+pub(crate) const UNDATED: Nanos = Nanos::MAX;
 
 /// Best price and size of both sides; the fast view that rules and records read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +196,8 @@ pub struct Rare {
     pub(crate) asks_cut: bool,
     /// Levels a side that the venue sends; 0 for all.
     pub depth: usize,
-    /// Newest venue time of a change discarded since the book was last live, or [`ABSENT`].
+    /// Newest venue time of a change discarded since the book was last live, [`ABSENT`] for none, or
+    /// [`UNDATED`].
     pub(crate) ts_discarded: Nanos,
     /// When the current state was entered, or [`ABSENT`].
     pub(crate) ts_state: Nanos,

@@ -11,12 +11,12 @@ use super::order::{Older, is_behind};
 use super::probe;
 use super::whole::keep_apart;
 use super::world::{Heard, Origin, World};
-use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
-use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place};
+use crate::book::{Book, UNDATED};
+use crate::event::{Body, Change, Delta, Frame, Level, Levels, Message, Place, ProofClaim};
 use crate::fixed::ABSENT;
 use crate::instrument::UNKNOWN;
-use crate::sequence::recent::fingerprint;
+use crate::sequence::recent::{fingerprint, levels_fingerprint};
 use crate::sequence::stitch::Waiting;
 use crate::sequence::stream::{NO_STREAM, StreamId};
 use crate::sequence::update_ids::{Updates, Verdict};
@@ -216,10 +216,14 @@ impl Applier {
             }
             _ => {}
         }
+        let begins_whole = world.begins_whole(id);
         let book = world.book(id);
         if !book.running() {
             book.evidence.count(Evidence::BeforeSnapshot);
-            book.rare.ts_discarded = book.rare.ts_discarded.max(origin.ts_event);
+            // Where a book begins whole, and only with a connection, one that comes later lacks this.
+            let undated = begins_whole && origin.ts_event == ABSENT;
+            let discarded = if undated { UNDATED } else { origin.ts_event };
+            book.rare.ts_discarded = book.rare.ts_discarded.max(discarded);
             return;
         }
         let numbered = stream != NO_STREAM;
@@ -232,6 +236,15 @@ impl Applier {
             return judge.refuse(world, origin, id, "a change without a number", offset);
         }
         let book = world.book_to_change(id);
+        if let ProofClaim::Checksum(sum) = levels.claim {
+            // The sum of a copy may fit once more, where the levels that it sets have changed alone.
+            let print = levels_fingerprint(origin.ts_stated, sum, [bids, asks]);
+            if origin.ts_stated != ABSENT && book.recent.seen(print) {
+                book.evidence.count(Evidence::Duplicate);
+                return;
+            }
+            book.recent.remember(print);
+        }
         book.set_all(bids, asks);
         book.rare.asks_cut |= levels.asks_cut;
         book.fit_window();

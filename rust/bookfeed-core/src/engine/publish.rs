@@ -94,6 +94,10 @@ impl Publisher {
             book.rare.stitch.restart();
             book.rare.poll.heard = ts;
         }
+        if cause == Cause::Channel {
+            // All that the ended subscription said comes before what the next one says.
+            book.rare.ts_discarded = ABSENT;
+        }
         if (book.state, book.cause) == (state, cause) && state != State::Live {
             return false;
         }

@@ -12,8 +12,8 @@ use super::judge::Judge;
 use super::lost::{convict_stream, unknown_on_stream};
 use super::order::is_behind;
 use super::world::{Origin, World};
-use crate::book::Book;
 use crate::book::integrity::{Cause, Evidence, State};
+use crate::book::{Book, UNDATED};
 use crate::event::{Body, Frame, Levels, Message, Snapshot};
 use crate::fixed::{ABSENT, parse_unsigned};
 use crate::instrument::{Instrument, InstrumentId, UNKNOWN};
@@ -167,14 +167,19 @@ impl Applier {
         let id = subscribed(world, judge, origin, message, snapshot);
         if world.chained(id) && !goes_on(world, judge, origin, frame, message, snapshot, id)
             || world.begins_whole(id) && !is_beginning(world, judge, origin, frame, snapshot, id)
+            || world.continuity(id) == Some(Continuity::Checksum)
+                && !is_newer(world, judge, origin, frame, snapshot, id)
         {
             return;
         }
         let Some(book) = taking(world, origin, id) else { return };
         let discarded = std::mem::replace(&mut book.rare.ts_discarded, ABSENT);
-        let first = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
+        let first = matches!(
+            (book.state, book.cause),
+            (State::Syncing, Cause::Subscribed) | (_, Cause::Channel)
+        );
         // Of two messages of one time the first book comes first. Asked for anew, it may stand where
-        // the last change of the old subscription left it.
+        // the last change of the old subscription left it, unless that is known to have ended before.
         let overtaken = origin.ts_event < discarded || (first && origin.ts_event == discarded);
         if !book.running() && origin.ts_event != ABSENT && overtaken {
             // A newer change overtook it and was discarded for want of it: this book lacks it. The
@@ -379,10 +384,42 @@ fn is_beginning(
 ) -> bool {
     let Some(book) = taking(world, origin, id) else { return false };
     let begins = (book.state, book.cause) == (State::Syncing, Cause::Subscribed);
+    if begins && book.rare.ts_discarded == UNDATED {
+        // A change that rests on it has overtaken it, and was discarded for want of it.
+        book.evidence.count(Evidence::OutOfOrder);
+        judge.turn(world, id, State::Stale, Cause::OutOfOrder, origin.ts_recv);
+        return false;
+    }
     if !begins && book.running() {
         hold_against(world, judge, origin, frame, snapshot, id, Cause::OutOfOrder);
     }
     begins
+}
+
+/// Whether a whole book, after which the stream goes on, is to be taken. A running book needs none,
+/// and an older one takes nothing back: sums prove the running one. One that does not say of when it
+/// is must be the same.
+fn is_newer(
+    world: &mut World,
+    judge: &mut Judge,
+    origin: &Origin,
+    frame: &Frame,
+    snapshot: &Snapshot,
+    id: InstrumentId,
+) -> bool {
+    let Some(book) = taking(world, origin, id) else { return false };
+    if !book.running() || book.ts_event == ABSENT {
+        return true;
+    }
+    if origin.ts_event == ABSENT {
+        hold_against(world, judge, origin, frame, snapshot, id, Cause::OutOfOrder);
+        return false;
+    }
+    let older = origin.ts_event < book.ts_event;
+    if older {
+        book.evidence.count(Evidence::OutOfOrder);
+    }
+    !older
 }
 
 /// A whole book that nothing asked for vouches for a running one if it is the same; else that is lost.

@@ -1,6 +1,7 @@
 //! Order without numbers: the newest changes and trades are remembered, to recognise one that
 //! comes again.
 
+use crate::event::Level;
 use crate::fixed::{Price, Qty};
 use crate::time::Nanos;
 use wide::{CmpEq, i8x16};
@@ -171,6 +172,21 @@ pub fn trade_fingerprint(ts_event: Nanos, id: &[u8], side: u64, price: Price, qt
     h = mix(h, side);
     h = mix(h, price.cast_unsigned());
     mix(h, qty.cast_unsigned()) | 1
+}
+
+/// A number that two messages share only if they are the same one: venue time, checksum, and the
+/// levels of both sides.
+#[inline]
+#[must_use]
+pub(crate) fn levels_fingerprint(ts_event: Nanos, sum: u32, sides: [&[Level]; 2]) -> u64 {
+    let mut h = mix(ts_event.cast_unsigned(), u64::from(sum));
+    for side in sides {
+        h = mix(h, side.len() as u64);
+        for level in side {
+            h = mix(mix(h, level.price.cast_unsigned()), level.qty.cast_unsigned());
+        }
+    }
+    h | 1
 }
 
 #[inline]

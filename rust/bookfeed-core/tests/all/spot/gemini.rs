@@ -346,6 +346,12 @@ fn version_2_takes_no_change_before_the_whole_book_and_none_for_it() {
     let empty = desk.venue.gemini_l2(&Default::default(), r#","trades":[]"#);
     assert_eq!(desk.hear(&empty), [""; 0]);
     assert_eq!(desk.standing(), (State::Syncing, Cause::Subscribed));
+    // Whether a whole book that comes behind a change has it in it, nothing tells.
+    let whole = desk.venue.gemini_l2(&desk.venue.sides, r#","trades":[]"#);
+    assert_eq!(desk.hear(&whole), ["state stale out_of_order"]);
+    again(&mut desk);
+    desk.hear(&whole);
+    assert!(desk.live() && desk.is_true());
 }
 
 #[test]

@@ -197,18 +197,74 @@ fn a_book_subscribed_again_is_as_deep_as_is_said_then() {
 #[test]
 fn a_whole_book_clears_one_that_was_suspect() {
     let mut desk = live();
-    let whole = snapshot(&desk.venue);
+    let (older, sides) = (snapshot(&desk.venue), desk.venue.sides.clone());
     // A bid above the best asks, and its sum is right.
     let frame = update(&mut desk, &[(true, 10_105, "1.00000000")]);
     desk.hear(&frame);
     desk.engine.advance(desk.ts + 300 * MS);
     assert_eq!(desk.standing(), (State::Suspect, Cause::Crossed));
+    desk.hear(&older);
+    assert_eq!(desk.standing(), (State::Suspect, Cause::Crossed), "an older one says nothing of it");
+    let crossed = std::mem::replace(&mut desk.venue.sides, sides);
+    let whole = snapshot(&desk.venue);
     desk.hear(&whole);
     assert!(desk.live(), "{}", desk.text());
     // One that is itself crossed is not believed, and not given the time of a torn batch either.
+    desk.venue.sides = crossed;
     let crossed = snapshot(&desk.venue);
     desk.hear(&crossed);
     assert_eq!(desk.standing(), (State::Suspect, Cause::Crossed));
+}
+
+#[test]
+fn an_older_whole_book_takes_nothing_back() {
+    let mut desk = live();
+    let older = snapshot(&desk.venue);
+    let frame = update(&mut desk, &[(true, 10_000, "3.00000000")]);
+    desk.hear(&frame);
+    assert_eq!(desk.hear(&older), [""; 0]);
+    assert_eq!(desk.evidence(Evidence::OutOfOrder), 1);
+    assert!(desk.live() && is_true(&desk), "{}", desk.text());
+    // One that does not say of when it is has to be the same.
+    let undated = |frame: &str| format!("{}}}]}}", &frame[..frame.find(",\"timestamp\"").unwrap()]);
+    desk.hear(&undated(&snapshot(&desk.venue)));
+    assert!(desk.live() && desk.evidence(Evidence::SnapshotMatch) == 1, "{}", desk.text());
+    assert_eq!(desk.hear(&undated(&older)), ["state stale out_of_order"]);
+}
+
+#[test]
+fn a_copy_whose_sum_fits_once_more_takes_nothing_back() {
+    let mut desk = live();
+    let first = update(&mut desk, &[(true, 10_000, "3.00000000")]);
+    desk.hear(&first);
+    let second = update(&mut desk, &[(true, 10_000, "4.00000000")]);
+    desk.hear(&second);
+    assert_eq!(desk.hear(&first), [""; 0]);
+    assert_eq!(desk.evidence(Evidence::Duplicate), 1);
+    assert!(desk.live() && is_true(&desk), "{}", desk.text());
+    // Told anew, the same level is no copy.
+    let third = update(&mut desk, &[(true, 10_000, "3.00000000")]);
+    desk.hear(&third);
+    assert!(desk.live() && is_true(&desk), "{}", desk.text());
+}
+
+#[test]
+fn a_whole_book_of_the_time_of_a_change_that_came_before_it_lacks_that() {
+    let mut desk = live();
+    let reply = r#"{"method":"unsubscribe","req_id":7,"result":{"channel":"book","symbol":"BTC/USD","depth":10},"success":true}"#;
+    desk.hear(reply);
+    let whole = snapshot(&desk.venue);
+    let ms = desk.venue.ms;
+    let frame = update(&mut desk, &[(true, 10_000, "3.00000000")]);
+    desk.hear(&frame.replace(
+        &format!("{:06}Z", 1_000 * (desk.venue.ms % 1_000)),
+        &format!("{:06}Z", 1_000 * (ms % 1_000)),
+    ));
+    assert_eq!(desk.hear(&whole), [""; 0]);
+    assert_eq!(desk.standing(), (State::Stale, Cause::Channel));
+    let whole = snapshot(&desk.venue);
+    desk.hear(&whole);
+    assert!(desk.live() && is_true(&desk), "{}", desk.text());
 }
 
 #[test]
@@ -236,6 +292,7 @@ fn the_end_of_a_subscription_costs_its_own_book_and_no_other() {
     assert_eq!(desk.engine.book(other).unwrap().state, State::Live);
     let frame = update(&mut desk, &[(true, 10_000, "3.00000000")]);
     assert_eq!(desk.hear(&frame), [""; 0]);
+    desk.venue.ms += 1;
     let frame = snapshot(&desk.venue);
     desk.hear(&frame);
     assert!(desk.live() && is_true(&desk));
