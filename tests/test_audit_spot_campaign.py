@@ -12,6 +12,7 @@ from bookfeed.audit import Auditor
 from bookfeed.audit.books import Side
 from bookfeed.recordings.kinds import Kind
 from bookfeed.scorecard.campaigns.binance_kraken import PLAYS
+from bookfeed.scorecard.campaigns.world import worlds
 from bookfeed.scorecard.witness import EngineWitness
 
 pytestmark = pytest.mark.slow
@@ -31,6 +32,17 @@ def test_a_simulated_spot_venue_with_faults_agrees(venue: str) -> None:
     # Version 2 of Gemini tells no times: nothing says how late it is, and no signal rests on it.
     least = 0 if venue == "gemini-v2" else 2 * TIMES - 1
     assert min(agreed[f"spread {phase}"] for phase in ("open", "close")) >= least, agreed
+
+
+@pytest.mark.parametrize("cell", ["lost", "late", "foreign", "again"])
+@pytest.mark.parametrize("venue", ["coinbase", "cryptocom", "gemini", "gemini-v2", "kraken"])
+def test_whole_books_that_are_not_as_they_should_be_are_read_alike(venue: str, cell: str) -> None:
+    fault = next(world.fault for world in worlds() if world.name == venue)
+    schedule = (fault("disconnect", at_frame=60), fault("snapshot", variant=cell, at_frame=60))
+    for seed in seeds(2):
+        report = audited(*spot_recorded(venue, seed, items=300, schedule=schedule))
+        assert report.findings == [], f"seed {seed}"
+        assert report.books > 150
 
 
 def test_answers_are_on_the_tape_with_whose_they_are() -> None:

@@ -88,7 +88,9 @@ FRAMED: Final = 950
 NATIVE: Final = 330
 # For each market's own rule of settlement, wrong stamps at spot venues, and what is told of sinks.
 RULED: Final = 450
-SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE, RULED)
+# For whole books that are lost, late, foreign or old.
+WHOLE: Final = 100
+SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE, RULED, WHOLE)
 WORDS_MAX: Final = (
     FRAMED + FACES + BESIDE + DEPLOYED + CHAIN + WITNESS + KEEPING + SECOND + sum((*SPENT, *SUMMED))
 )

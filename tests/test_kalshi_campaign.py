@@ -58,7 +58,7 @@ def called_open(numbers: range, enough: int) -> int:
 def test_news_that_is_lost_and_believed_unchanged_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     believing = partial(Engine, unheard_s=0.001)
     monkeypatch.setattr(kalshi_campaign, "Engine", believing)
-    assert called_open(range(1, 31), 4) == 4
+    assert called_open(range(1, 61), 4) == 4
 
 
 def test_a_pause_of_the_exchange_that_nobody_asks_for_is_found(

@@ -202,7 +202,8 @@ def test_a_subscription_is_given_up_and_had_again() -> None:
 @pytest.mark.parametrize("kind", COINBASE_VARIANTS)
 def test_every_fault_strikes_and_is_logged(kind: str) -> None:
     for variant in COINBASE_VARIANTS[kind]:
-        fault = CoinbaseFault(kind, at_frame=60, variant=variant, duration_s=1.0)
+        at_frame = 0 if kind == "snapshot" else 60
+        fault = CoinbaseFault(kind, at_frame=at_frame, variant=variant, duration_s=1.0)
         run = stream(fault)
         items = list(run.items(400))
         assert [event.fault for event in run.fault_log] == [fault]

@@ -233,7 +233,8 @@ def test_what_cannot_be_is_answered_with_an_error() -> None:
 @pytest.mark.parametrize("kind", CRYPTOCOM_VARIANTS)
 def test_every_fault_strikes_and_is_logged(kind: str) -> None:
     for variant in CRYPTOCOM_VARIANTS[kind]:
-        fault = CryptocomFault(kind, at_frame=60, variant=variant, duration_s=1.0)
+        at_frame = 0 if kind == "snapshot" else 60
+        fault = CryptocomFault(kind, at_frame=at_frame, variant=variant, duration_s=1.0)
         runs = (stream(fault), stream())
         items, plain = ([(i.ts_ns, i.kind, i.payload) for i in run.items(900)] for run in runs)
         assert [event.fault for event in runs[0].fault_log] == [fault]

@@ -221,7 +221,7 @@ def test_what_cannot_be_is_answered_with_an_error() -> None:
 @pytest.mark.parametrize("kind", GEMINI_VARIANTS)
 def test_every_fault_strikes_and_is_logged(kind: str) -> None:
     for variant in GEMINI_VARIANTS[kind]:
-        at_frame = 0 if kind == "part" else 60
+        at_frame = 0 if kind in ("part", "snapshot") else 60
         fault = GeminiFault(kind, at_frame=at_frame, variant=variant, duration_s=1.0)
         runs = (stream(fault), stream())
         items, plain = ([(i.ts_ns, i.kind, i.payload) for i in run.items(500)] for run in runs)

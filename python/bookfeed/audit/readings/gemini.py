@@ -89,6 +89,8 @@ class GeminiReading(Reading):
         self._numbers: Final[dict[int, Numbers]] = {}
         self._begun: Final[defaultdict[int, set[str]]] = defaultdict(set)
         """By connection: symbols whose beginning is past."""
+        self._overtaken: Final[defaultdict[int, set[int]]] = defaultdict(set)
+        """By connection: books of version 2 of which a change came before the whole."""
         self._paces: Final[dict[int, Pace]] = {}
         self._told: Final[defaultdict[int, Named]] = defaultdict(Named)
 
@@ -102,6 +104,7 @@ class GeminiReading(Reading):
     def renewed(self, conn: int) -> None:
         """See ``Reading``."""
         self._begun.pop(conn, None)
+        self._overtaken.pop(conn, None)
         self._paces.pop(conn, None)
 
     def forget(self, one: Instrument) -> None:
@@ -195,6 +198,8 @@ class GeminiReading(Reading):
                 effects.breaks(one, "malformed: a change without a number")
             elif message.kind == "l2" and one.based:
                 self._put(one, message.body.changes, None)
+            elif message.kind == "l2":
+                self._overtaken[conn].add(one.number)
             elif message.kind == "touch":
                 self._hear_touch(one, message.body, ts_event, effects)
             elif message.kind == "malformed":
@@ -253,6 +258,10 @@ class GeminiReading(Reading):
         """A whole book of version 2, which begins once; what comes again is the same."""
         whole: Whole = message.body
         if one.state == "syncing" and one.cause == "subscribed":
+            if one.number in self._overtaken[one.conn]:
+                message.whole = False
+                effects.breaks(one, "out_of_order: a change came before the whole book")
+                return
             one.book.load(whole.bids, whole.asks)
             one.based, self._numbers[one.number] = True, Numbers()
             return

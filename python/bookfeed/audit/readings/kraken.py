@@ -5,7 +5,7 @@ subscribed and no more: what a better level pushes out is gone, and no message s
 message ends with a CRC-32 over the digits of the ten best levels of both sides, as printed.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -29,6 +29,8 @@ from bookfeed.audit.reading import Effects, Message, Reading, Trade
 
 # Levels a side that a checksum is over.
 _CHECKED: Final = 10
+# Changes of a book that are remembered, to know a copy by.
+_REMEMBERED: Final = 16
 _SIDES: Final[tuple[tuple[Side, str], ...]] = (("bid", "bids"), ("ask", "asks"))
 
 
@@ -75,6 +77,10 @@ class KrakenReading(Reading):
         self.checksums_agreed = 0
         self._printed: Final[dict[int, Printed]] = {}
         self._told: Final[defaultdict[int, Named]] = defaultdict(Named)
+        self._lately: Final[defaultdict[int, deque[object]]] = defaultdict(
+            lambda: deque(maxlen=_REMEMBERED)
+        )
+        """Times and contents of the newest changes of each book."""
 
     def _of(self, one: Instrument) -> Printed:
         return self._printed.setdefault(one.number, Printed())
@@ -177,6 +183,9 @@ class KrakenReading(Reading):
     def _take(self, one: Instrument, message: Message, effects: Effects) -> None:
         if one.over or one.state == "idle":
             return
+        if self._is_old_news(one, message, effects):
+            message.whole = False
+            return
         if message.whole:
             self._printed[one.number] = Printed()
             one.book.load({}, {})
@@ -193,6 +202,36 @@ class KrakenReading(Reading):
             self._cut(one, side)
         one.ts_event = newest(one.ts_event, message.ts_event)
         self._check(one, message.body.checksum, effects)
+
+    def _is_old_news(self, one: Instrument, message: Message, effects: Effects) -> bool:
+        """Whether a message takes a running book back: a whole book of an earlier time, or the copy
+        of a change. A whole one without a time has to be the same.
+        """
+        lately = self._lately[one.number]
+        if message.whole:
+            if not (one.running and one.based) or one.ts_event is None:
+                lately.clear()
+                return False
+            if message.ts_event is None and self._differs(one, message.body):
+                effects.breaks(one, "out_of_order: another whole book, of no time")
+            return message.ts_event is None or message.ts_event < one.ts_event
+        if not one.running:
+            return False
+        known = (message.ts_event, message.body)
+        if message.ts_event is not None and known in lately:
+            return True
+        lately.append(known)
+        return False
+
+    def _differs(self, one: Instrument, levels: Levels) -> bool:
+        """Whether a whole book has another level than the running one, or another size of one."""
+        told: dict[Side, dict[Decimal, Decimal]] = {"bid": {}, "ask": {}}
+        for side, level in levels.changes:
+            told[side][level.price] = level.qty
+        mine = {
+            side: {at: level.qty for at, level in self._of(one).side(side).items()} for side in told
+        }
+        return told != mine
 
     def _cut(self, one: Instrument, side: Side) -> None:
         """Drops what lies beyond the levels that were subscribed."""
