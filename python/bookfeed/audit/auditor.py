@@ -80,6 +80,8 @@ class Auditor:
         """That of the frame or answer in hand."""
         self._messages: list[Message] = []
         """Its messages."""
+        self._later: list[Message] = []
+        """Those behind the one in hand."""
         self._heard: set[int] = set()
         """Instruments that the messages so far were about."""
         self._awaited: set[int] = set()
@@ -130,6 +132,7 @@ class Auditor:
         self._changed.clear()
         self._undelayed.clear()
         self._between = frozenset()
+        self._later = []
         self._live_before, self._based_before = set(), set()
         if kind not in _UNCOUNTED:
             self._estimates.pass_time(ts)
@@ -165,7 +168,8 @@ class Auditor:
         if self._lines.carries(conn) and kind in (Kind.FRAME, *ANSWERS):
             self._take_lines(kind, conn, payload)
         for index, message in enumerate(self._messages):
-            self._awaited = {n for later in self._messages[index + 1 :] for n in later.named}
+            self._later = self._messages[index + 1 :]
+            self._awaited = {n for later in self._later for n in later.named}
             self._apply(kind, conn, message)
             self._trades = deque(message.trades or ())
             self._consume(message, last=index + 1 == len(self._messages))
@@ -236,11 +240,15 @@ class Auditor:
             self._contracts.tick(reference, at, value_e18, made)
         touched = self._contracts.on(reference for reference, *_ in ticks)
         fairs = {number: self._witness.fair(number) for number in touched}
-        for what in self._contracts.differences(fairs, ticks[-1][1] if ticks else 0):
-            if what is None:
+        windows = {number: self._witness.window(number) for number in touched}
+        at = ticks[-1][1] if ticks else 0
+        for one in self._contracts.differences(fairs, windows, at):
+            if one.different is not None:
+                self._find(one.kind, one.different)
+            elif one.kind == "fair":
                 self.report.fair_values += 1
             else:
-                self._find("fair", what)
+                self.report.windows += 1
         many = {name for name, count in Counter(name for name, *_ in ticks).items() if count > 1}
         self._between |= set(self._contracts.on(many))
         for number, fair in fairs.items():
@@ -583,6 +591,9 @@ class Auditor:
         elif record.kind == "trade" and message.trades is not None:
             self._compare_trade(record)
             return
+        elif record.kind == "trade":
+            self._pass_over_trade(self._model.instruments[number])
+            return
         elif record.kind not in _REPRICED:
             return
         self._expect(list(self._lives.ask(number, self._ts, self._standing)))
@@ -704,13 +715,51 @@ class Auditor:
         """A trade that was told, beside the next one of the message."""
         self.report.trades += 1
         theirs = record.instrument, record.aggressor, record.price_e9, record.qty_e8
-        mine = _trade_in_units(self._trades.popleft()) if self._trades else None
+        trade = self._trades.popleft() if self._trades else None
+        mine = None if trade is None else _trade_in_units(trade)
         if mine != theirs:
             self._find("trade", f"{mine} here, {theirs} there")
         one = self._model.instruments[record.instrument]
         if one.payout is None:
             for what in self._senses.trade(one.venue, record):
                 self._find("aggressor", what)
+        if trade is not None:
+            self._take_print(one, trade, record)
+
+    def _take_print(self, one: Instrument, trade: Trade, record: "Update") -> None:
+        """A trade is a tick of the contracts that rest on those of its pair. A time that the engine
+        does not believe is none.
+        """
+        reference = _reference_of(one)
+        if record.off_book or record.ts_event is None or not self._contracts.follows(reference):
+            return
+        if trade.ts != record.ts_event:
+            self._find("trade", f"{one.symbol} at {trade.ts} here, {record.ts_event} there")
+            return
+        self._contracts.hear_number(reference, trade.name)
+        value_e18 = units(trade.price, PRICE_UNITS) * 10**9
+        touched = self._contracts.on([reference])
+        later = (each for message in self._later for each in message.trades or ())
+        if any(each.instrument == one.number for each in (*self._trades, *later)):
+            # What the engine made of this one nobody can ask for behind the whole frame.
+            self._contracts.tick(reference, trade.ts, value_e18)
+            self._between |= set(touched)
+            return
+        standings = {number: self._standing(number) for number in touched}
+        self._take_ticks([(reference, trade.ts, value_e18, Made())], standings)
+
+    def _pass_over_trade(self, one: Instrument) -> None:
+        """A trade that is not read here: nobody knows what rests on it but the engine."""
+        reference = _reference_of(one)
+        if not self._contracts.follows(reference):
+            return
+        self._contracts.unhear(reference)
+        for number in self._contracts.on([reference]):
+            self._between |= {number}
+            self._take_fair(number, self._witness.fair(number))
+            self._contracts.lose(number)
+            self._model.waiting.pop(number, None)
+            self._lives.dispute_worth(number)
 
     def _judge_cause(self, record: "Update") -> None:
         """What a book is said to have left live for must show in the frames."""
@@ -793,6 +842,11 @@ def _unfollowed(record: "Update") -> str:
 def _trade_in_units(trade: Trade) -> tuple[int, str | None, int, int]:
     price, qty = units(trade.price, PRICE_UNITS), units(trade.qty, QTY_UNITS)
     return trade.instrument, trade.side, price, qty
+
+
+def _reference_of(one: Instrument) -> str:
+    """What contracts on the trades of a pair rest on."""
+    return f"trades {one.venue} {one.symbol}"
 
 
 def _touch_of(record: "Update") -> tuple[int | None, int | None, int | None, int | None]:

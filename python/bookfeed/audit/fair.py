@@ -6,7 +6,7 @@ Student's t from the area under its density. Nothing is shared with the engine's
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -46,8 +46,13 @@ def first_heard(ticks: Sequence[Tick]) -> dict[int, int]:
     return heard
 
 
-def boundary_value(rule: Rule, boundary: int, ticks: Sequence[Tick]) -> Fraction | str:
-    """The value at a boundary, exactly, or ``"open"`` or ``"missing"``."""
+def boundary_value(
+    rule: Rule, boundary: int, ticks: Sequence[Tick], missed: Collection[int] = ()
+) -> Fraction | str:
+    """The value at a boundary, exactly, or ``"open"`` or ``"missing"``. ``missed`` are places of
+    ticks before which others may have been missed: the first and the last one are known only if
+    those on both sides of the boundary follow each other.
+    """
     heard = first_heard(ticks)
     newest = max(heard, default=-1)
     if isinstance(rule, MeanRule):
@@ -59,6 +64,9 @@ def boundary_value(rule: Rule, boundary: int, ticks: Sequence[Tick]) -> Fraction
         return Fraction(sum(heard[at] for at in times), rule.samples)
     if newest < boundary:
         return "open"
+    crossing = next(place for place, (at, _) in enumerate(ticks) if at >= boundary)
+    if rule != "tick" and crossing in missed:
+        return "missing"
     before = [at for at in heard if at < boundary]
     found = {
         "tick": boundary if boundary in heard else None,

@@ -7,6 +7,11 @@ LAST: Final = 256
 """How many trades of an outcome are remembered, the equal ones as one."""
 
 
+def named(id_: object) -> str:
+    """The id of a trade as text; empty where it has none."""
+    return "" if id_ is None else str(id_)
+
+
 class Named:
     """The newest trades of one instrument, where each has an id of its own."""
 

@@ -99,9 +99,11 @@ class Moves:
         price: int | None,
         mid_twice: int | None,
         of: Makes,
+        known_since: int = 0,
     ) -> None:
         """The reference has ticked, with the last of ``ticks``; ``price`` and mid in 1e-9, the mid
-        of a book that may be believed; ``of`` is what ticks are made of.
+        of a book that may be believed; ``of`` is what ticks are made of. From ``known_since`` on
+        none of them was missed.
         """
         waiting, self.waiting = self.waiting, None
         if price is None or mid_twice is None:
@@ -112,12 +114,14 @@ class Moves:
             beyond = apart > 0 if waiting.up else apart < 0
             if waiting.stands(mid_twice) and waiting.waited <= _GIVEN_UP and beyond:
                 self.waiting = waiting
-        elif apart and self._moved(ticks, sigma, of, up=apart > 0):
+        elif apart and self._moved(ticks, known_since, sigma, of, up=apart > 0):
             self.waiting = Waiting(at, 0, apart > 0, mid_twice + 2 * price)
 
-    def _moved(self, ticks: Sequence[Tick], sigma: float | None, of: Makes, *, up: bool) -> bool:
+    def _moved(
+        self, ticks: Sequence[Tick], since: int, sigma: float | None, of: Makes, *, up: bool
+    ) -> bool:
         at, value = ticks[-1]
-        earlier = (ticks[n] for n in range(len(ticks) - 2, -1, -1))
+        earlier = (ticks[n] for n in range(len(ticks) - 2, since - 1, -1))
         start = next((tick for tick in earlier if tick[0] <= at - self.within), None)
         if start is None or sigma is None or start[1] == value:
             return False

@@ -26,6 +26,10 @@ class Trade(NamedTuple):
     side: str | None
     price: Decimal
     qty: Decimal
+    ts: int | None = None
+    """When it was, as the venue tells it."""
+    name: str = ""
+    """Its id; empty where it has none."""
 
 
 @dataclass(slots=True)

@@ -14,10 +14,11 @@ class Finding:
 
     ``kind`` is ``touch``, ``levels``, ``trade``, ``standing`` (a book is live that must not be, or
     stale for a cause that no frame shows), ``second`` (a second source has had another one for too
-    long), ``index`` (a value of an estimated index), ``fair`` (a fair value), ``missing`` (a signal
-    is found here and not there), ``extra`` (there and not here), ``different`` (a signal with other
-    values), ``paper`` (what an order on paper got) or ``unread`` (a venue or a rule that is not
-    audited at all).
+    long), ``index`` (a value of an estimated index), ``fair`` (a fair value), ``window`` (what
+    is said of what a contract settles by: its values, its strike, who has won), ``missing`` (a
+    signal is found here and not there), ``extra`` (there and not here), ``different`` (a signal
+    with other values), ``paper`` (what an order on paper got) or ``unread`` (a venue or a rule that
+    is not audited at all).
     """
 
     kind: str
@@ -55,7 +56,11 @@ class AuditReport:
     fills: int = 0
     """Fills on paper that agree."""
     fair_values: int = 0
-    """Fair values that agree; each contract is asked once in 5 s."""
+    """Fair values that agree; each contract is asked once in 5 s, and once in as many
+    milliseconds as its reference has ticked.
+    """
+    windows: int = 0
+    """What is said of windows, as often as of fair values, and whenever that changed."""
     between: int = 0
     """Signal records on contracts whose reference ticked more than once in a journal record: what
     they were worth in between, nobody can ask.

@@ -1,25 +1,29 @@
 """What contracts are worth by their references, computed anew from what was heard of those.
 
-That of each contract is asked once in so many seconds, to within a rounding. What an index was is
-taken from the engine, whose values are held against the books elsewhere. References that a venue
-tells in its own frames are not followed.
+That of each contract is asked once in so many seconds, to within a rounding; what is said of its
+window besides whenever that changes. What an index was is taken from the engine, whose values are
+held against the books elsewhere. Trades of a pair are those that its venue's frames tell, but for
+pairs that two connections carry: nothing that rests on those is computed.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from bookfeed.audit import fair
 from bookfeed.audit.moves import Moves, Rhythm, Waiting
 from bookfeed.audit.numbers import NS_PER_MS, NS_PER_S, PRICE_UNITS, plain, units
+from bookfeed.audit.windows import Heard, Said, difference
 from bookfeed.recordings.bounds import control_object
 
 # How far off a fair value may be, 1e-9: areas under curves are sums of slices.
 FAIR_OFF_MAX: Final = 3_000
-# A contract is computed once in so many nanoseconds.
+# A contract is computed once in so many nanoseconds, and once in as many milliseconds as there are
+# ticks of its reference.
 _EVERY: Final = 5 * NS_PER_S
 # What a contract that comes later learns of what its reference told.
 _KEPT_NS: Final = 1_200 * NS_PER_S
@@ -28,6 +32,7 @@ _KEPT_MAX: Final = 8_192
 _LEAST_PART: Final = 0.01
 _E18: Final = 10**18
 _SENSE: Final = 10**30
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class Fair(NamedTuple):
@@ -52,6 +57,13 @@ class Made(NamedTuple):
 
 
 _TOLD: Final = Made()
+
+
+class Compared(NamedTuple):
+    """A comparison: of a fair value or of a window, and what is not as it is here, if anything."""
+
+    kind: Literal["fair", "window"]
+    different: str | None
 
 
 @dataclass(slots=True)
@@ -81,6 +93,8 @@ class Contract:
     decided_since: int = 0
     """The same of the one that decides."""
     computed_at: int = -(2**63)
+    said: tuple[object, ...] = ()
+    """What the engine said of its window when that was computed."""
 
     @property
     def age_max(self) -> int:
@@ -106,12 +120,18 @@ class Contracts:
     _measured: dict[tuple[str, float, int], int] = field(default_factory=dict)
     """From which tick on a volatility is measured: contracts share it."""
     _rhythms: dict[tuple[str, float, int], Rhythm] = field(default_factory=dict)
+    _missed: dict[str, list[int]] = field(default_factory=dict)
+    """Places of a reference's ticks before which trades may have been missed."""
+    _numbers: dict[str, int | None] = field(default_factory=dict)
+    """The number of the newest trade, where a reference is made of those."""
+    _unheard: set[str] = field(default_factory=set)
+    """References whose trades are not read here."""
 
     def add(self, number: int, params: Mapping[str, Any]) -> None:
         """A TERMS record."""
         one = _read(params)
         ticks = self._ticks.setdefault(one.reference, [])
-        one.since = _kept_since(ticks)
+        one.since = max(_kept_since(ticks), self._known_since(one.reference))
         if one.decided_by is not None:
             one.decided_since = _kept_since(self._ticks.setdefault(one.decided_by, []))
         self.of[number] = one
@@ -146,6 +166,26 @@ class Contracts:
                 if name == reference:
                     rhythm.tick(at, value_e18, made.of)
 
+    def follows(self, reference: str) -> bool:
+        """Whether any contract rests on a reference, or did."""
+        return reference in self._ticks
+
+    def hear_number(self, reference: str, name: str) -> None:
+        """A trade of this id is told. Where it is not the next number some may have been missed."""
+        number = int(name) if _NUMBER.fullmatch(name) and int(name) < 2**64 else None
+        before = self._numbers.get(reference)
+        if before is None or number != before + 1:
+            self._missed.setdefault(reference, []).append(len(self._ticks[reference]))
+        self._numbers[reference] = number
+
+    def unhear(self, reference: str) -> None:
+        """The trades of a reference are not read here from now on: nothing on it is computed."""
+        self._unheard.add(reference)
+
+    def _known_since(self, reference: str) -> int:
+        """The first tick since which none was missed."""
+        return self._missed.get(reference, [0])[-1]
+
     def _made_of(self, reference: str) -> Mapping[int, tuple[str, ...]]:
         return self._of.get(reference, {})
 
@@ -160,7 +200,8 @@ class Contracts:
         price = None if fair is None else fair.price
         if one.moves.known:
             ticks, of = self._ticks[one.reference], self._made_of(one.reference)
-            one.moves.tick(ticks, sigma, price, mid_twice, of)
+            since = self._known_since(one.reference)
+            one.moves.tick(ticks, sigma, price, mid_twice, of, since)
         one.moves.known |= not waits
         return one.moves.waiting
 
@@ -171,32 +212,55 @@ class Contracts:
         one = self.of[number]
         one.moves.waiting, one.moves.known = None, False
 
-    def differences(self, fairs: Mapping[int, Fair | None], at: int) -> Iterator[str | None]:
-        """What of the engine's fair values is not as it is here; ``None`` for each that is."""
+    def differences(
+        self, fairs: Mapping[int, Fair | None], windows: Mapping[int, Said | None], at: int
+    ) -> Iterator[Compared]:
+        """What the engine says of contracts whose references ticked, beside what it is here."""
         for number, theirs in fairs.items():
-            one = self.of[number]
-            if at - one.computed_at < _EVERY:
+            one, said = self.of[number], windows[number]
+            if one.reference in self._unheard or not self._is_due(one, said, at):
                 continue
-            one.computed_at = at
-            mine = self._fair(one)
-            same = _alike(mine, theirs)
-            yield None if same else f"fair value of {number} at {at}: {mine} here, {theirs} there"
+            one.computed_at, one.said = at, () if said is None else said.lasting
+            heard = self._heard(one)
+            mine, window = self._fair(one, heard), heard.said()
+            named = f"of {number} at {at}"
+            fair_off = f"fair value {named}: {mine} here, {theirs} there"
+            yield Compared("fair", None if _alike(mine, theirs) else fair_off)
+            window_off = f"window {named}: {window} here, {said} there"
+            yield Compared("window", window_off if difference(window, said) else None)
+
+    def _is_due(self, one: Contract, said: Said | None, at: int) -> bool:
+        """Whether a contract is computed now: after a while, where an end of its window has passed
+        since, and where something else is said of that.
+        """
+        every = max(_EVERY, len(self._ticks[one.reference]) * NS_PER_MS)
+        passed = any(one.computed_at < edge <= at for edge in (one.start, one.end))
+        other = one.said != (() if said is None else said.lasting)
+        return passed or other or at - one.computed_at >= every
 
     @property
     def rests_on_venues(self) -> bool:
-        """Whether any contract rests on an index or on trades that a venue tells."""
-        return any(one.reference.startswith(("venue ", "trades ")) for one in self.of.values())
+        """Whether any contract rests on an index that a venue tells."""
+        return any(one.reference.startswith("venue ") for one in self.of.values())
 
-    def _fair(self, one: Contract) -> Fair | None:
-        all_ticks = self._ticks[one.reference]
-        ticks = all_ticks[one.since :]
-        at_least = self._strike(one, ticks) if one.up else one.at_least
-        ahead = _ahead(one, ticks) if ticks else None
+    def _heard(self, one: Contract) -> Heard:
+        """What the window of a contract rests on: of what was before, nothing is known."""
+        places = self._missed.get(one.reference, ())
+        return Heard(
+            one.start, one.end, one.opening, one.closing, one.half_on_tie, one.strike,
+            self._ticks[one.reference][one.since :],
+            frozenset({0, *(place - one.since for place in places)}),
+            (self._decided(one, one.start), self._decided(one, one.end)),
+        )  # fmt: skip
+
+    def _fair(self, one: Contract, heard: Heard) -> Fair | None:
+        all_ticks, ticks = self._ticks[one.reference], heard.ticks
+        at_least = _strike(heard) if one.up else one.at_least
+        ahead = _ahead(one, heard) if ticks else None
         if ahead is None or (one.up and at_least is None):
             return None
-        decided = self._decided(one, one.end)
-        if decided is not None:
-            ahead = Fraction(decided, _E18), 0.0
+        if heard.decided[1] is not None:
+            ahead = Fraction(heard.decided[1], _E18), 0.0
         (mean, variance_s), bounds = ahead, (at_least, one.below)
         newest, age = _newest(one, ticks), self._age[one.reference]
         if variance_s <= 0:
@@ -225,26 +289,23 @@ class Contracts:
         own = _price(middle, sd, bounds, one.freedom)
         return Fair(own, min(own, *prices), max(own, *prices), newest, age)
 
-    def _strike(self, one: Contract, ticks: list[fair.Tick]) -> int | None:
-        if one.strike is not None or not ticks:
-            return one.strike
-        decided = self._decided(one, one.start)
-        if decided is not None:
-            return decided
-        read = fair.boundary_value(one.opening, one.start, ticks)
-        return None if isinstance(read, str) else math.floor(read)
-
     def _decided(self, one: Contract, at: int) -> int | None:
         """What the stream that decides told of a time; the last word counts."""
         ticks = self._ticks[one.decided_by][one.decided_since :] if one.decided_by else []
         return next((value for time, value in reversed(ticks) if time == at), None)
 
 
-def _kept_since(ticks: list[fair.Tick]) -> int:
+def _kept_since(ticks: Sequence[fair.Tick]) -> int:
     """The first of a reference's ticks that a contract learns of which comes now."""
     oldest = ticks[-1][0] - _KEPT_NS if ticks else 0
     first = max(len(ticks) - _KEPT_MAX, 0)
     return next((n for n in range(first, len(ticks)) if ticks[n][0] >= oldest), len(ticks))
+
+
+def _strike(heard: Heard) -> int | None:
+    """The strike: as it is stated, else as it was read at the start of the window."""
+    read = heard.at_start() if heard.strike is None else heard.strike
+    return None if isinstance(read, str) else math.floor(read)
 
 
 def _alike(mine: Fair | None, theirs: Fair | None) -> bool:
@@ -282,11 +343,12 @@ def _paid(value: Fraction | float, bounds: Bounds, *, half: bool) -> int:
     return PRICE_UNITS if pays else 0
 
 
-def _ahead(one: Contract, ticks: list[fair.Tick]) -> tuple[Fraction | float, float] | None:
+def _ahead(one: Contract, known: Heard) -> tuple[Fraction | float, float] | None:
     """What is expected of the closing value, in whole units, and seconds of variance."""
+    ticks = known.ticks
     if isinstance(one.closing, fair.MeanRule):
         return fair.expected_mean(one.closing, one.end, ticks)
-    read = fair.boundary_value(one.closing, one.end, ticks)
+    read = fair.boundary_value(one.closing, one.end, ticks, known.missed)
     if not isinstance(read, str):
         return read / _E18, 0.0
     heard = fair.first_heard(ticks)
@@ -304,7 +366,7 @@ def _ahead(one: Contract, ticks: list[fair.Tick]) -> tuple[Fraction | float, flo
     return value / _E18, float(to * (span - to) / span)
 
 
-def _newest(one: Contract, ticks: list[fair.Tick]) -> int:
+def _newest(one: Contract, ticks: Sequence[fair.Tick]) -> int:
     """The time of the newest tick that counts: behind the end of a window the first settles it,
     unless it closes with a mean.
     """
@@ -343,7 +405,8 @@ def _read(params: Mapping[str, Any]) -> Contract:
         reference=str(params["reference"]),
         start=int(params.get("start_ts") or end - 1),
         end=end,
-        opening=rule("opening"),
+        # What does not ask for its own strike has no beginning that matters.
+        opening=rule("opening") if at_least is None and below is None else "tick",
         closing=rule("closing"),
         at_least=at_least,
         below=below,

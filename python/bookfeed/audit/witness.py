@@ -12,6 +12,7 @@ from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.paper import Filled
 from bookfeed.audit.terms import Fair
+from bookfeed.audit.windows import Said
 
 if TYPE_CHECKING:
     from bookfeed.records import Signal, Update
@@ -40,6 +41,9 @@ class Witness(Protocol):
 
     def fair(self, number: int) -> Fair | None:
         """What it thinks a contract was worth when its reference last ticked."""
+
+    def window(self, number: int) -> Said | None:
+        """What it says of the window that a contract settles by."""
 
     def waits(self, number: int) -> bool:
         """Whether it waits for the book of a contract to answer a move of its reference."""

@@ -74,6 +74,7 @@ def _result(report: AuditReport) -> dict[str, Any]:
         "index_values_agreed": report.index_ticks,
         "paper_fills_agreed": report.fills,
         "fair_values_agreed": report.fair_values,
+        "windows_agreed": report.windows,
         "signals_agreed": report.agreed,
         "signals": dict(sorted(report.signals.items())),
         "findings": report.findings_total,

@@ -9,6 +9,7 @@ from bookfeed.audit.books import Side
 from bookfeed.audit.lives import Standing
 from bookfeed.audit.paper import Filled
 from bookfeed.audit.terms import Fair
+from bookfeed.audit.windows import Said
 from bookfeed.audit.witness import Record
 from bookfeed.monitor.paper import PaperTape
 from bookfeed.recordings.inputs import EngineInput
@@ -62,6 +63,19 @@ class EngineWitness:
             return None
         newest = fair.ts - fair.reference_age_ns
         return Fair(fair.price_e9, fair.low_e9, fair.high_e9, newest, fair.books_age_ns)
+
+    def window(self, number: int) -> Said | None:
+        """See ``Witness``."""
+        one = self._engine.window(number)
+        if one is None:
+            return None
+        samples = None
+        if one.banked is not None and one.missing is not None and one.samples is not None:
+            samples = one.banked, one.missing, one.samples
+        return Said(
+            one.strike_e18, one.opening_e18, one.closing_e18,
+            (one.opening_told, one.closing_told), one.outcome, samples, one.needed_e18,
+        )  # fmt: skip
 
     def waits(self, number: int) -> bool:
         """See ``Witness``."""

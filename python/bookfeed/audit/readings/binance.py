@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, OwnBook, Side, Touch, newest
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     NS_PER_S,
@@ -37,6 +37,8 @@ RECENT_MAX: Final = 2_000
 CLAIMS_MAX: Final = 1_000
 
 _MILLIS_DIGITS: Final = 13
+# Messages of trades, and what their ids are called.
+_TRADES: Final = {"trade": "t", "aggTrade": "a"}
 _NS_PER_US: Final = 1_000
 
 
@@ -132,7 +134,7 @@ class BinanceReading(Reading):
         if not isinstance(document, dict):
             return [Message("broken", everyone=True)]
         kind = _kind(document)
-        if kind not in ("depthUpdate", "bookTicker", "trade", "untyped"):
+        if kind not in ("depthUpdate", "bookTicker", *_TRADES, "untyped"):
             return [Message("nothing")]
         message = Message(kind, _stamp(document.get("E")), levels=kind == "depthUpdate")
         number = self.model.find(self.venue, document.get("s"))
@@ -159,10 +161,12 @@ class BinanceReading(Reading):
             maker_bought = document.get("m")
             known = isinstance(maker_bought, bool)
             side = ("sell" if maker_bought else "buy") if known else None
+            traded, name = _stamp(document.get("T")), document.get(_TRADES[message.kind])
+            ts = message.ts_event if traded is None else traded
             message.trades = [
-                Trade(number, side, at, qty)
+                Trade(number, side, at, qty, ts, named(name))
                 for number in message.named
-                if self._told[number].take(document.get("t"), (message.ts_event, side, at, qty))
+                if self._told[number].take(name, (ts, side, at, qty))
             ]
 
     def apply(self, conn: int, message: Message) -> Effects:

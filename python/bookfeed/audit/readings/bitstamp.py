@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.beside import Beside, Pace
 from bookfeed.audit.books import Instrument, Side, newest
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -177,7 +177,7 @@ class BitstampReading(Reading):
             kind = count(data.get("type"))
             side = None if kind is None else _TAKERS.get(kind)
             message.trades = [
-                Trade(number, side, at, qty)
+                Trade(number, side, at, qty, message.ts_event, named(data.get("id")))
                 for number in message.named
                 if self._told[number].take(data.get("id"), (message.ts_event, side, at, qty))
             ]

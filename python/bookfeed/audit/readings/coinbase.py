@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, Side, newest
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -206,9 +206,10 @@ class CoinbaseReading(Reading):
             return
         with suppress(ValueError):
             at, qty = positive_price(each.get("price")), plain(each.get("size"), 8)
-            trade = Trade(number, _TAKERS.get(str(each.get("side"))), at, qty)
+            side, name = _TAKERS.get(str(each.get("side"))), each.get("trade_id")
+            trade = Trade(number, side, at, qty, ts_event, named(name))
             assert message.trades is not None
-            if self._told[number].take(each.get("trade_id"), (ts_event, trade)):
+            if self._told[number].take(name, trade):
                 message.trades.append(trade)
             message.named += [] if number in message.named else [number]
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.books import Instrument, OwnBook, Side, newest
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -134,8 +134,9 @@ class CryptocomReading(Reading):
             with suppress(ValueError):
                 at, qty = positive_price(each.get("p")), plain(each.get("q"), 8)
                 side = _TAKERS.get(str(each.get("s")))
-                if self._told[number].take(each.get("d"), (ts_event, side, at, qty)):
-                    trades.append(Trade(number, side, at, qty))
+                trade = Trade(number, side, at, qty, ts_event, named(each.get("d")))
+                if self._told[number].take(each.get("d"), trade):
+                    trades.append(trade)
                 message.named += [] if number in message.named else [number]
         return message
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from bookfeed.audit.beside import GRACE_NS, Beside, Pace, differences
 from bookfeed.audit.books import Instrument, OwnBook, Side, newest
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -168,7 +168,7 @@ class GeminiReading(Reading):
         elif document.get("side") in ("buy", "sell"):
             side = str(document["side"])
         message.trades = [
-            Trade(number, side, at, qty)
+            Trade(number, side, at, qty, message.ts_event, named(document.get(name)))
             for number in message.named
             if self._told[number].take(document.get(name), (message.ts_event, side, at, qty))
         ]

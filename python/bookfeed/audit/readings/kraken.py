@@ -14,7 +14,7 @@ from zlib import crc32
 
 from bookfeed.audit.books import Instrument, Side, newest
 from bookfeed.audit.broadcasts import Broken
-from bookfeed.audit.fills import Named
+from bookfeed.audit.fills import Named, named
 from bookfeed.audit.model import Model
 from bookfeed.audit.numbers import (
     count,
@@ -148,8 +148,8 @@ class KrakenReading(Reading):
             if number is None:
                 continue
             with suppress(ValueError):
-                trade = _trade(number, each)
-                if self._told[number].take(each.get("trade_id"), (ts_event, trade)):
+                trade = _trade(number, each, ts_event)
+                if self._told[number].take(each.get("trade_id"), trade):
                     trades.append(trade)
                 message.named += [] if number in message.named else [number]
         return message
@@ -289,10 +289,10 @@ def _levels(kind: str, symbol: object, element: dict[str, Any]) -> Levels:
     return Levels(symbol, changes, claim)
 
 
-def _trade(number: int, element: dict[str, Any]) -> Trade:
-    side = element.get("side")
+def _trade(number: int, element: dict[str, Any], ts: int | None) -> Trade:
+    side, name = element.get("side"), named(element.get("trade_id"))
     at, qty = positive_price(element.get("price")), plain(element.get("qty"), 8)
-    return Trade(number, side if side in ("buy", "sell") else None, at, qty)
+    return Trade(number, side if side in ("buy", "sell") else None, at, qty, ts, name)
 
 
 READING = KrakenReading

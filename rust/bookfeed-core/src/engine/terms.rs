@@ -182,6 +182,9 @@ impl Reference {
         let Terms { mut window, decided_by, pays, tie, tails, doubt, half_life, step, moves, .. } =
             terms;
         let mut volatility = terms.volatility;
+        // Of what was told before the oldest of these nothing is known: none is the first of an hour
+        // because it is the first here.
+        window.lose();
         for Heard { tick, .. } in &self.ticks {
             window.tick(tick.at, tick.value);
         }

@@ -57,7 +57,8 @@ impl Boundary {
         })
     }
 
-    /// Ticks were lost since the newest one: a first and a last one around them are not known.
+    /// Ticks were lost since the newest one, or what came before the first one was not heard: a first
+    /// and a last one around them are not known.
     pub(super) fn lose(&mut self) {
         if let Self::Point(point) = self {
             point.lost |= point.exact.is_none() && point.after.is_none();
@@ -108,7 +109,8 @@ impl Point {
         {
             *held = tick;
         }
-        self.lost &= tick.at >= self.at;
+        // A late one from before the moment does not say that it is the only one that is late.
+        self.lost &= tick.at >= self.at || self.exact.is_some() || self.after.is_some();
         let (slot, newer) = match tick.at.cmp(&self.at) {
             std::cmp::Ordering::Less => (&mut self.before, true),
             std::cmp::Ordering::Equal => (&mut self.exact, true),

@@ -221,6 +221,30 @@ fn windows_are_decided_by_their_own_rule() {
 }
 
 #[test]
+fn a_candle_is_known_only_where_nothing_was_lost_around_its_ends() {
+    let candle = Rule { opening: Measure::First, closing: Measure::Last, tie: Tie::Yes };
+    // Seconds, and where ticks were lost: before the one that is told next.
+    let opening = |told: &[(i64, bool)]| {
+        let mut window = Window::new(100 * SECOND, 200 * SECOND, candle).unwrap();
+        for &(at, lost) in told {
+            if lost {
+                window.lose();
+            }
+            window.tick(at * SECOND, i128::from(at) * ONE);
+        }
+        window.opening()
+    };
+    let (known, missing) = (Reading::Known(101 * ONE), Reading::Missing(1));
+    assert_eq!(opening(&[(98, true), (101, false)]), known);
+    assert_eq!(opening(&[(98, false), (101, true)]), missing);
+    assert_eq!(opening(&[(98, false), (101, false), (102, true)]), known);
+    assert_eq!(opening(&[(101, true)]), missing, "nothing was heard before it");
+    // One of those that were lost comes late: that it was the only one nobody says.
+    assert_eq!(opening(&[(98, false), (101, true), (99, false), (102, false)]), missing);
+    assert_eq!(opening(&[(98, true), (99, true), (101, false)]), known);
+}
+
+#[test]
 fn a_window_of_means_is_compared_without_rounding() {
     let mut window = Window::new(END - 900 * SECOND, END, MEANS).unwrap();
     window.tell_strike(84_000 * ONE + 1).unwrap();
