@@ -9,6 +9,7 @@ import pytest
 from spot_captures import SpotBooks
 
 from bookfeed.audit.books import Touch
+from bookfeed.audit.numbers import NS_PER_MS
 from bookfeed.audit.reading import Trade
 from bookfeed.audit.readings.binance import HELD_MAX, BinanceReading
 from bookfeed.audit.readings.kraken import KrakenReading
@@ -242,9 +243,14 @@ def test_trades_of_binance_are_the_takers() -> None:
     trade = {"e": "trade", "E": 1790000000123, "s": "BTCUSDT", "t": 5, "p": "84000.10",
              "q": "0.01000000", "T": 1790000000122, "m": True, "M": True}  # fmt: skip
     (message,) = market.reading.read(0, json.dumps(trade).encode())
-    assert message.trades == [Trade(0, "sell", D("84000.1"), D("0.01"))]
+    at = 1790000000122 * NS_PER_MS
+    assert message.trades == [Trade(0, "sell", D("84000.1"), D("0.01"), at, "5")]
     (message,) = market.reading.read(0, json.dumps({**trade, "m": False}).encode())
-    assert message.trades == [Trade(0, "buy", D("84000.1"), D("0.01"))]
+    assert message.trades == [Trade(0, "buy", D("84000.1"), D("0.01"), at, "5")]
+    # What one order took of one price has a count of its own.
+    taken = {**trade, "e": "aggTrade", "a": 7}
+    (message,) = market.reading.read(0, json.dumps(taken).encode())
+    assert message.trades == [Trade(0, "sell", D("84000.1"), D("0.01"), at, "7")]
 
 
 def test_microseconds_are_told_from_milliseconds() -> None:
@@ -453,9 +459,10 @@ def test_trades_of_kraken() -> None:
     ]  # fmt: skip
     frame = {"channel": "trade", "type": "update", "data": trades}
     (message,) = market.reading.read(0, json.dumps(frame).encode())
+    at = 1_790_812_800_000 * NS_PER_MS
     assert message.trades == [
-        Trade(0, "buy", D("84000.1"), D("0.01")),
-        Trade(0, "sell", D("84000.0"), D("0.5")),
+        Trade(0, "buy", D("84000.1"), D("0.01"), at + 100 * NS_PER_MS, "1"),
+        Trade(0, "sell", D("84000.0"), D("0.5"), at + 300 * NS_PER_MS, "2"),
     ]
     (message,) = market.reading.read(0, json.dumps({**frame, "type": "snapshot"}).encode())
     assert message.trades is None
