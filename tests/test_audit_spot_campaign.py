@@ -14,6 +14,8 @@ from bookfeed.recordings.kinds import Kind
 from bookfeed.scorecard.campaigns.binance_kraken import PLAYS
 from bookfeed.scorecard.campaigns.world import worlds
 from bookfeed.scorecard.witness import EngineWitness
+from bookfeed.sim.coinbase.faults import CoinbaseFault
+from bookfeed.sim.numbers import NUMBERS
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,14 @@ def test_whole_books_that_are_not_as_they_should_be_are_read_alike(venue: str, c
         report = audited(*spot_recorded(venue, seed, items=300, schedule=schedule))
         assert report.findings == [], f"seed {seed}"
         assert report.books > 150
+
+
+@pytest.mark.parametrize("variant", NUMBERS)
+def test_numbers_that_go_on_elsewhere_are_read_alike(variant: str) -> None:
+    fault = CoinbaseFault("numbers", variant=variant, at_frame=60)
+    for seed in seeds(2):
+        report = audited(*spot_recorded("coinbase", seed, items=300, schedule=(fault,)))
+        assert report.findings == [], f"seed {seed}"
 
 
 def test_answers_are_on_the_tape_with_whose_they_are() -> None:

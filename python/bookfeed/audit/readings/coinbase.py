@@ -45,6 +45,8 @@ class Part(NamedTuple):
     first: bool
     """Whether it is the first of its frame, which takes the number."""
     content: Any = None
+    sent: int | None = None
+    """When the venue says that it sent the frame, Unix nanoseconds."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Line:
 
     number: int | None = None
     heard: Heard = field(default_factory=Heard)
+    sent: int | None = None
+    """The newest time at which a frame was sent."""
     restart: Restart | None = None
     copies: tuple[int, int] = (0, 0)
     """How many messages came as copies do, behind which number."""
@@ -116,10 +120,10 @@ class CoinbaseReading(Reading):
             document = None
         if not isinstance(document, dict):
             return [Message("broken", everyone=True, body=Part(None, True))]
-        number = count(document.get("sequence_num"))
+        number, sent = count(document.get("sequence_num")), _time(document.get("timestamp"))
         messages = self._messages(document, number) or [Message("nothing")]
         for place, message in enumerate(messages):
-            message.body = Part(number, place == 0, message.body)
+            message.body = Part(number, place == 0, message.body, sent)
         return messages
 
     def read_second(self, payload: bytes) -> SecondTold | None:
@@ -248,20 +252,20 @@ class CoinbaseReading(Reading):
         if not part.first:
             return last == part.number
         if last is not None and part.number <= last:
-            return self._again(conn, line, part.number, message, effects)
+            return self._again(conn, line, part, message, effects)
         if last is not None and part.number > last + 1:
             self._break_all(conn, f"gap: {last} then {part.number}", effects)
         line.number = part.number
         line.heard.hear(message.ts_event, self.model.now)
+        line.sent = newest(line.sent, part.sent)
         return True
 
-    def _again(
-        self, conn: int, line: Line, number: int, message: Message, effects: Effects
-    ) -> bool:
+    def _again(self, conn: int, line: Line, part: Part, message: Message, effects: Effects) -> bool:
         """A number that came before. In a row, and up to something later than all that was heard,
         numbers began anew: true if that is known now.
         """
-        run, line.restart = line.restart, None
+        run, line.restart, number = line.restart, None, part.number
+        assert number is not None, "it has one that came before"
         if run is not None and (run.above, run.number + 1) != (line.number, number):
             run = None
         ts, latest = message.ts_event, line.heard.ts
@@ -269,6 +273,7 @@ class CoinbaseReading(Reading):
         if run is not None and later and not message.whole:
             line.number = number
             line.heard.hear(ts, self.model.now)
+            line.sent = newest(line.sent, part.sent)
             for instrument, whole in run.whole.items():
                 if not self.model.instruments[instrument].running:
                     self._load(conn, whole)
@@ -279,19 +284,24 @@ class CoinbaseReading(Reading):
             run.number, line.restart = number, run
             ours = (n for n in message.named if self.model.instruments[n].conn == conn)
             run.whole |= dict.fromkeys(ours, message)
-        if not self._may_be_copy(line, message, later=later):
+        if not self._may_be_copy(line, part, message, later=later):
             self._break_all(conn, f"out_of_order: {line.number} then {number}", effects)
         return False
 
-    def _may_be_copy(self, line: Line, message: Message, *, later: bool) -> bool:
+    def _may_be_copy(self, line: Line, part: Part, message: Message, *, later: bool) -> bool:
         """Whether what bears a number that came before is discarded and nothing else. Neither a
-        whole book nor a list is: numbers begin anew with them.
+        whole book nor a list is: numbers begin anew with them. A copy was sent before what came
+        since, and that of the newest message when that was.
         """
         behind, before = line.copies
         before = before if behind == line.number else 0
         line.copies = line.number or 0, before + 1
         begins = message.whole or message.kind == "subscriptions"
-        return not (begins or later) and before < _COPIES_MAX
+        sent, latest, at_once = part.sent, line.sent, part.number == line.number
+        if sent is None or latest is None:
+            return False
+        was_sent = sent < latest or (sent == latest and at_once)
+        return was_sent and not (begins or later) and before < _COPIES_MAX
 
     def _take(self, conn: int, message: Message, effects: Effects) -> None:
         symbol, changes = message.body.content

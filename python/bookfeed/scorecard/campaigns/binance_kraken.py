@@ -103,6 +103,7 @@ FITTING: Final[dict[str, frozenset[str]]] = {
     "shutdown": frozenset({"disconnected"}),
     "gap": _NUMBERED,
     "rewind": _NUMBERED,
+    "numbers": _NUMBERED | {"malformed"},
     "chain": _NUMBERED | {"malformed"},
     "corrupt": _SUMS | _BESIDE | {"bbo_mismatch"},
     "checksum": _SUMS,

@@ -22,6 +22,7 @@ from bookfeed.sim.coinbase.faults import CoinbaseFault
 from bookfeed.sim.cryptocom.faults import CryptocomFault
 from bookfeed.sim.gemini.faults import GeminiFault
 from bookfeed.sim.kraken.faults import KrakenFault
+from bookfeed.sim.numbers import NUMBERS
 from bookfeed.sim.spot_stamps import STAMPS
 
 
@@ -97,7 +98,7 @@ WORLDS: Final = (
             "F39": ("refused",),
         },
         SILENCE_NS,
-        {"duplicate:at_once": APPLIED_ONCE},
+        {"duplicate": APPLIED_ONCE},
     ),
     World(
         "coinbase",
@@ -110,6 +111,7 @@ WORLDS: Final = (
             # A bit that makes another number of one shows to nobody.
             "F09": ("malformed:truncated", "malformed:unattributable"),
             "F10": ("unknown:type", "unknown:member"),
+            "F14": ("drop", *(f"numbers:{variant}" for variant in NUMBERS)),
             "F39": ("refused",),
         },
         SILENCE_NS,

@@ -13,6 +13,8 @@ RECOVERY_NS: Final = 3_000_000_000
 AWAY: Final = frozenset({"disconnect", "reset", "reset-behind-data", "restart", "shutdown"})
 LASTING: Final = AWAY | {"freeze", "zombie", "deltas-stop", "stamp", "late", "hash"}
 """What goes on until it says, or until the connection is replaced."""
+UNREADABLE: Final = ("numbers", "2^63")
+"""Numbers that are none any more go on, too: a new connection counts anew."""
 FOR_GOOD: Final = frozenset({"hash"})
 """What no new connection ends."""
 NEVER: Final = 1 << 62
@@ -74,7 +76,8 @@ class Calm:
         if fault.kind == "absent":
             self._gone.update(event.assets)
             return
-        if fault.kind in LASTING and (lasts_s is None or fault.kind in AWAY):
+        lasting = fault.kind in LASTING or (fault.kind, fault.variant) == UNREADABLE
+        if lasting and (lasts_s is None or fault.kind in AWAY):
             self._lasting.setdefault(event.conn, []).append(event)
             return self._cost(event, NEVER)
         # What fell behind takes as long again to catch up.

@@ -31,6 +31,7 @@ from bookfeed.sim.kalshi.faults import (
     random_kalshi_faults,
 )
 from bookfeed.sim.kalshi.stream import KalshiItem, KalshiStream
+from bookfeed.sim.numbers import NUMBERS
 
 MS: Final = 1_000_000
 SILENCE_NS: Final = 3_000 * MS
@@ -62,12 +63,14 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "swap": frozenset({"gap", "out_of_order"}),
     "malformed": frozenset({"malformed", "gap"}),
     "corrupt": frozenset({"malformed", "gap", "out_of_order"}),
+    "numbers": frozenset({"gap", "out_of_order", "malformed"}),
     # Either may come in the midst of a trade that moves through several levels.
     "freeze": frozenset({"silence", "gap", "crossed"}),
     "zombie": frozenset({"silence", "gap", "crossed"}),
     "disconnect": frozenset({"disconnected"}),
     "reset": frozenset({"disconnected"}),
-    "terminal": frozenset({"channel", "gap"}),
+    # The error has the number that the venue counts, whatever its frames were given since.
+    "terminal": frozenset({"channel", "gap", "out_of_order"}),
     "deltas-stop": frozenset({"withheld", "underflow", "crossed", "gap"}),
     "snapshot": frozenset({"gap", "out_of_order", "malformed"}),
     "reset-behind-data": frozenset({"disconnected"}),
@@ -82,7 +85,7 @@ FITTING: Final[dict[KalshiFaultKind, frozenset[str]]] = {
     "late": frozenset({"late", "evidence"}),
 }
 MUST_BE_NAMED: Final = frozenset(
-    {"drop", "malformed", "terminal", "disconnect", "reset-behind-data"}
+    {"drop", "numbers", "malformed", "terminal", "disconnect", "reset-behind-data"}
 )
 # What a session that mends books, and the venue's own news, bring about.
 ORDINARY: Final = frozenset({"subscribed", "snapshot", "resync", "resolved"})
@@ -526,7 +529,7 @@ WORLDS: Final = (
             "F09": ("malformed:truncated", "malformed:unattributable", "broadcast:surrogate"),
             "F10": ("broadcast:foreign", "lifecycle:malformed", "corrupt:ticker"),
             "F11": ("malformed:bad_number",),
-            "F14": ("drop", "corrupt:seq"),
+            "F14": ("drop", "corrupt:seq", *(f"numbers:{variant}" for variant in NUMBERS)),
             "F15": ("duplicate:at_once", "duplicate:later"),
             "F16": ("swap",),
             "F17": (

@@ -30,6 +30,10 @@ _UNSEEN: Final = (
         ("rest_late", "rest_stale", "rest_error", "rest_malformed"),
     ),
     ("a refused request is made again, and takes no book away", ("refused",)),
+    (
+        "no book is there before its whole one, and an older one changes nothing",
+        ("snapshot", "first-book"),
+    ),
     ("it is late by one second, and three are borne", ("delay",)),
     ("no order rests on a stamp that is not believed: the book stays true", ("stamp",)),
 )

@@ -26,6 +26,7 @@ from bookfeed.sim.faults import (
 from bookfeed.sim.kalshi import wire
 from bookfeed.sim.kalshi.session import KalshiSession, Out
 from bookfeed.sim.kalshi.wire import BOOK_KINDS, envelope
+from bookfeed.sim.numbers import NUMBERS, moved_by
 
 KalshiFaultKind = Literal[
     "drop",
@@ -33,6 +34,7 @@ KalshiFaultKind = Literal[
     "swap",
     "malformed",
     "corrupt",
+    "numbers",
     "freeze",
     "zombie",
     "disconnect",
@@ -55,6 +57,8 @@ duplicate     it is delivered again: at once or later
 swap          it arrives after the next one of its subscription
 malformed     it is not the message it should be
 corrupt       one member of it is not what the venue meant, all else is in order
+numbers       from then on those of the subscription are 10 or 10^6 higher, count from 0 or 1 on, or
+              come to 2^53 or 2^63 and beyond
 freeze        nothing more of a connection, not even heartbeats, or of one subscription
 zombie        nothing more of a connection but heartbeats
 disconnect    the connection is closed in an orderly way with a close code
@@ -76,6 +80,7 @@ KALSHI_VARIANTS: Final[dict[KalshiFaultKind, tuple[str, ...]]] = {
     "swap": ("",),
     "malformed": ("truncated", "bad_number", "invalid_utf8", "unattributable"),
     "corrupt": ("size", "price", "side", "seq", "ticker"),
+    "numbers": NUMBERS,
     "freeze": ("connection", "subscription"),
     "zombie": ("",),
     "disconnect": CLOSE_CODES,
@@ -104,8 +109,8 @@ _LASTING: Final = frozenset({"freeze", "zombie", "deltas-stop", "pause"})
 HEARTBEAT: Final = b"heartbeat"
 """What pings of the venue say."""
 _FRAME_KINDS: Final = frozenset(
-    {"drop", "duplicate", "swap", "malformed", "corrupt", "broadcast", "reset-behind-data",
-     "stamp", "late", "pause"}
+    {"drop", "duplicate", "swap", "malformed", "corrupt", "numbers", "broadcast",
+     "reset-behind-data", "stamp", "late", "pause"}
 )  # fmt: skip
 _NEWS_CHANNEL: Final = "market_lifecycle_v2"
 # News that concern no market of any subscriber, by variant of ``broadcast``.
@@ -176,10 +181,7 @@ class _Stop:
 
     def renumber(self, out: Out) -> Out:
         """A frame with the number it has if what was kept back never was."""
-        if out.sid != self.sid or not out.seq or not self.kept:
-            return out
-        seq = out.seq - self.kept
-        return out._replace(payload=_SEQ.sub(b'"seq":%d' % seq, out.payload, count=1), seq=seq)
+        return _renumbered(out, -self.kept) if out.sid == self.sid else out
 
 
 class KalshiInjector(Injector[KalshiFault, Out]):
@@ -188,11 +190,14 @@ class KalshiInjector(Injector[KalshiFault, Out]):
     def __init__(self, faults: Sequence[KalshiFault], seed: int, start_ns: int) -> None:
         super().__init__(faults, seed, start_ns)
         self._stops: dict[int, list[_Stop]] = {}
+        self._moved: dict[int, dict[int, int]] = {}
+        """By connection and subscription: by how much its numbers are off."""
 
     def connected(self, conn: int) -> None:
         """Forgets what was under way on ``conn``, changes kept back among it."""
         super().connected(conn)
         self._stops.pop(conn, None)
+        self._moved.pop(conn, None)
 
     def deliver(self, conn: int, out: Out, session: KalshiSession, now_ns: int) -> KalshiDelivery:
         """What ``conn``, whose subscriptions are those of ``session``, gets of ``out``."""
@@ -201,6 +206,7 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 stop.kept += 1
                 return KalshiDelivery(())
             out = stop.renumber(out)
+        out = _renumbered(out, self._moved.get(conn, {}).get(out.sid, 0))
         link = self._next_frame(conn)
         if not self._waiting and not link.busy:
             return KalshiDelivery((out,))
@@ -254,6 +260,11 @@ class KalshiInjector(Injector[KalshiFault, Out]):
                 frames = link.with_waiting(sid, out._replace(payload=data))
                 detail = f"{detail}: {change}"
                 spoiled = () if fault.variant == "unattributable" else spoiled
+            case "numbers":
+                off = moved_by(fault.variant, out.seq)
+                moved = self._moved.setdefault(session.conn, {})
+                moved[sid] = moved.get(sid, 0) + off
+                frames, spoiled = link.with_waiting(sid, _renumbered(out, off)), _books_of(session)
             case "stamp":
                 off_by_ms = link.clock.off_by_ms if link.clock else 0
                 frames, spoiled = link.with_waiting(sid, out), ()
@@ -313,6 +324,14 @@ class KalshiInjector(Injector[KalshiFault, Out]):
         new = change(old)
         start, end = found.span(group)
         return data[:start] + new + data[end:], f"{fault.variant} {old!r} became {new!r}"
+
+
+def _renumbered(out: Out, off: int) -> Out:
+    """A frame whose number, if it has one, is off by so much."""
+    if not off or not out.seq:
+        return out
+    seq = out.seq + off
+    return out._replace(payload=_SEQ.sub(b'"seq":%d' % seq, out.payload, count=1), seq=seq)
 
 
 def _snapshot(variant: str, link: Link[Out], out: Out) -> tuple[Out, ...]:
@@ -392,6 +411,8 @@ def _fits(fault: KalshiFault, out: Out) -> bool:
             return False
         if fault.message is not None and out.kind != fault.message:
             return False
+    if fault.kind == "numbers" and (not out.seq or moved_by(fault.variant, out.seq) == 0):
+        return False
     if fault.kind == "deltas-stop" and out.kind != "orderbook_delta":
         return False
     if fault.kind == "snapshot" and out.kind != "orderbook_snapshot":

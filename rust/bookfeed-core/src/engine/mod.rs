@@ -238,7 +238,8 @@ impl Engine {
             for message in &frame.messages {
                 let (ts_event, pace) = self.world.hear(conn, message, frame.ts_sent, ts_recv);
                 let (payload, ts_stated) = (payload.bytes, message.ts_event);
-                let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
+                let ts_sent = frame.ts_sent.unwrap_or(ABSENT);
+                let origin = Origin { conn, payload, ts_event, ts_stated, ts_sent, ts_recv };
                 match pace {
                     Pace::Late => self.judge.hold_late(&mut self.world, conn, ts_recv),
                     Pace::Slow => self.judge.expect_late(&self.world, ts_recv),
@@ -280,7 +281,8 @@ impl Engine {
         }
         for message in &frame.messages {
             let (payload, ts_event) = (payload.bytes, message.ts_event);
-            let origin = Origin { conn, payload, ts_event, ts_stated: ts_event, ts_recv };
+            let (ts_stated, ts_sent) = (ts_event, ABSENT);
+            let origin = Origin { conn, payload, ts_event, ts_stated, ts_sent, ts_recv };
             if let Body::Reply(reply) = &message.body {
                 let Self { world, sequencer, judge, .. } = self;
                 sequencer.take_reply(world, judge, &origin, message.place, reply);
@@ -346,7 +348,8 @@ impl Engine {
             for message in &frame.messages {
                 let (payload, ts_stated) = (payload.bytes, message.ts_event);
                 let ts_event = self.world.believe_answer(conn, ts_stated, ts_recv);
-                let origin = Origin { conn, payload, ts_event, ts_stated, ts_recv };
+                let ts_sent = frame.ts_sent.unwrap_or(ABSENT);
+                let origin = Origin { conn, payload, ts_event, ts_stated, ts_sent, ts_recv };
                 take(self, &origin, &frame, message);
             }
         } else {

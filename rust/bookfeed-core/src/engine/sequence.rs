@@ -83,7 +83,7 @@ impl Sequencer {
         }
         match stream.take(place.seq) {
             Order::Next => {
-                stream.hear(origin.ts_event, origin.ts_recv);
+                stream.hear(origin.ts_event, origin.ts_sent, origin.ts_recv);
                 return Heard::current(id);
             }
             Order::Gap(expected) => self.note_gap(world, judge, origin, id, place, expected),
@@ -92,7 +92,7 @@ impl Sequencer {
             Order::Again(_) => return take_again(world, judge, origin, id, message),
         }
         if let Some(stream) = world.streams.at_mut(id) {
-            stream.hear(origin.ts_event, origin.ts_recv);
+            stream.hear(origin.ts_event, origin.ts_sent, origin.ts_recv);
         }
         Heard::current(id)
     }
@@ -262,7 +262,11 @@ fn take_again(
         _ if origin.ts_event != ABSENT && origin.ts_event > stream.ts_event => Tells::Later,
         _ => Tells::Earlier,
     };
-    let copy = discards && stream.may_be_copy(tells);
+    // What changed may have changed long before it was sent; a copy was sent before, too. Only that of
+    // the newest message was sent when that was.
+    let newest = message.place.seq == stream.last_seq && origin.ts_sent == stream.ts_sent;
+    let sent_before = origin.ts_sent != ABSENT && (newest || origin.ts_sent < stream.ts_sent);
+    let copy = discards && stream.may_be_copy(tells) && sent_before;
     let Some(books) = stream.take_again(message.place.seq, tells) else {
         if copy {
             note_copy(world, message);
@@ -271,7 +275,7 @@ fn take_again(
         note_regression(world, judge, origin, id);
         return Heard { stream: id, current: false, apart: tells == Tells::Nothing };
     };
-    stream.hear(origin.ts_event, origin.ts_recv);
+    stream.hear(origin.ts_event, origin.ts_sent, origin.ts_recv);
     for book in books {
         if taking(world, origin, book).is_none_or(|book| book.running()) {
             continue; // it is wanted elsewhere by now, or another stream has brought it

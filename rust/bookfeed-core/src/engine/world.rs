@@ -37,6 +37,8 @@ pub(super) struct Origin<'a> {
     pub(super) ts_event: Nanos,
     /// The venue's time as it was stated, or [`ABSENT`]: what a hash covers.
     pub(super) ts_stated: Nanos,
+    /// When the venue says that it sent the frame, or [`ABSENT`].
+    pub(super) ts_sent: Nanos,
     pub(super) ts_recv: Nanos,
 }
 

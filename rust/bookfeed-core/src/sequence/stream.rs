@@ -111,6 +111,8 @@ pub struct Stream {
     pub ts_evidence: Nanos,
     /// Newest venue time of its messages, or [`ABSENT`].
     pub ts_event: Nanos,
+    /// Newest time at which its frames say that they were sent, or [`ABSENT`].
+    pub ts_sent: Nanos,
     /// Receive time less venue time of the first message of that time, or [`ABSENT`].
     pub behind: Nanos,
     /// The channel it is of, once the venue has said so.
@@ -167,6 +169,7 @@ impl Stream {
             last_seq: 0,
             ts_evidence: ABSENT,
             ts_event: ABSENT,
+            ts_sent: ABSENT,
             behind: ABSENT,
             channel: channel.into(),
             news: false,
@@ -188,8 +191,8 @@ impl Stream {
 
     /// A message in order proves that nothing was missed up to its time.
     #[inline]
-    pub(crate) fn hear(&mut self, ts_event: Nanos, ts_recv: Nanos) {
-        self.ts_evidence = ts_recv;
+    pub(crate) fn hear(&mut self, ts_event: Nanos, ts_sent: Nanos, ts_recv: Nanos) {
+        (self.ts_evidence, self.ts_sent) = (ts_recv, self.ts_sent.max(ts_sent));
         if ts_event > self.ts_event {
             (self.ts_event, self.behind) = (ts_event, ts_recv.saturating_sub(ts_event));
         }

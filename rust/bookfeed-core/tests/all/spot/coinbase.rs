@@ -87,12 +87,13 @@ fn a_copy_is_discarded_and_counted() {
         desk.hear(&frame);
         frame
     });
-    for frame in [&frames[1], &frames[0], &beat(2)] {
+    desk.hear(&beat(3));
+    for frame in [&frames[1], &frames[0], &beat(3)] {
         assert_eq!(desk.hear(frame), [""; 0], "{frame}");
         assert!(desk.live() && desk.is_true(), "{}", desk.text());
     }
     assert_eq!((desk.evidence(Evidence::Duplicate), desk.engine.counters().regressions), (2, 3));
-    let frame = update(&mut desk, 3, &[(true, 10_000, "4")]);
+    let frame = update(&mut desk, 4, &[(true, 10_000, "4")]);
     desk.hear(&frame);
     assert!(desk.live() && desk.is_true(), "the stream goes on behind them");
 }
@@ -116,6 +117,26 @@ fn numbers_that_may_have_begun_anew_end_the_book() {
         assert_eq!(desk.hear(&frame), [""; 0]);
     }
     assert_eq!(desk.hear(&frame), ["state stale out_of_order"], "nothing that is due comes");
+}
+
+#[test]
+fn a_count_that_is_set_back_is_no_run_of_copies() {
+    let stamped = |frame: String, micros: u64| {
+        let at = frame.find("\"timestamp\":\"").unwrap() + 13;
+        let end = at + frame[at..].find('"').unwrap();
+        format!("{}2026-09-21T14:13:20.{micros:06}789Z{}", &frame[..at], &frame[end..])
+    };
+    for number in [0, 1] {
+        let mut desk = live();
+        for next in 1..4 {
+            let frame = update(&mut desk, next, &[(true, 10_000, &format!("{next}.5"))]);
+            desk.hear(&frame);
+        }
+        // A sign of life is of when it was sent, a change of when it happened: here before that.
+        desk.hear(&stamped(beat(4), 900_000));
+        let frame = update(&mut desk, number, &[(true, 10_000, "9.5")]);
+        assert_eq!(desk.hear(&stamped(frame, 900_001)), ["state stale out_of_order"]);
+    }
 }
 
 #[test]
