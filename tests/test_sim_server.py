@@ -163,7 +163,7 @@ class TestManners:
                     assert one[0] not in text and one[1] not in text
 
     async def test_custom_features_are_a_switch_of_the_connection(self) -> None:
-        async with simulator(rate=4000, markets=1, new_market_every=50) as server:
+        async with simulator(rate=2000, markets=1, new_market_every=50) as server:
             asset_ids = list(server.markets[0].asset_ids)
             custom = ('"event_type":"best_bid_ask"', '"event_type":"new_market"')
             async with client(server) as ws:

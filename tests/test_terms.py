@@ -203,7 +203,7 @@ def quoted(ts: int, cents: int) -> bytes:
     return json.dumps(book).encode()
 
 
-@pytest.mark.parametrize("seed", seeds(2, first=2))
+@pytest.mark.parametrize("seed", seeds(2, first=4))
 def test_what_is_asked_between_two_ticks_of_one_record_is_no_finding(seed: int) -> None:
     report = audited(stalled(seed), {"hash_check": "off"})
     rested = {"extra", "missing", "different", "paper", "fair"}

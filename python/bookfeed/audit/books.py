@@ -40,10 +40,13 @@ class OwnBook:
         self._touch: Touch | None = None
         self._in_units: dict[Side, list[list[int]]] = {}
         """Sides as they were asked for, as long as they are so."""
+        self._converted: dict[Side, dict[Decimal, list[int]]] = {"bid": {}, "ask": {}}
+        """Levels of both sides as they were asked for, each as long as it is so."""
 
     def load(self, bids: Mapping[Decimal, Decimal], asks: Mapping[Decimal, Decimal]) -> None:
         """Replaces both sides."""
         self._sides = {"bid": dict(bids), "ask": dict(asks)}
+        self._converted = {"bid": {}, "ask": {}}
         self._touch = None
         self._in_units.clear()
 
@@ -51,6 +54,7 @@ class OwnBook:
         """Sets a level's size; zero removes it."""
         self._touch = None
         self._in_units.pop(side, None)
+        self._converted[side].pop(price, None)
         if qty:
             self._sides[side][price] = qty
         else:
@@ -83,10 +87,11 @@ class OwnBook:
     def in_units(self, side: Side) -> list[list[int]]:
         """The same as the engine's integers, which hold no price above ``PRICE_MAX``."""
         if side not in self._in_units:
-            held = [(at, qty) for at, qty in self.levels(side) if at <= PRICE_MAX]
-            self._in_units[side] = [
-                [units(at, PRICE_UNITS), units(qty, QTY_UNITS)] for at, qty in held
-            ]
+            converted, sizes = self._converted[side], self._sides[side]
+            for at in sizes.keys() - converted.keys():
+                converted[at] = [units(at, PRICE_UNITS), units(sizes[at], QTY_UNITS)]
+            prices = sorted(sizes, reverse=side == "bid")
+            self._in_units[side] = [converted[at] for at in prices if at <= PRICE_MAX]
         return self._in_units[side]
 
     @property
