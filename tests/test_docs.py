@@ -89,7 +89,7 @@ NATIVE: Final = 330
 # For each market's own rule of settlement, wrong stamps at spot venues, and what is told of sinks.
 RULED: Final = 450
 # For whole books that are lost, late, foreign or old, and counts that go on elsewhere.
-WHOLE: Final = 140
+WHOLE: Final = 180
 SUMMED: Final = (250, 430, 500, 100, 220, 160, 850, 1_200, NATIVE, RULED, WHOLE)
 WORDS_MAX: Final = (
     FRAMED + FACES + BESIDE + DEPLOYED + CHAIN + WITNESS + KEEPING + SECOND + sum((*SPENT, *SUMMED))
